@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conf - the configuration: "key:value,key:value" from three places, later ones win.
+ *
+ * Built-in defaults, /etc/ptreclaim.conf, PTRECLAIM_CONF. An unknown key or a bad value is named in
+ * one line and skipped; with abort_conf:true in force at the end the caller is told to stop. The
+ * parser allocates nothing and accepts input of any length.
+ */
+#ifndef PTR_CONF_H
+#define PTR_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONF_PATH_MAX 512
+#define CONF_SALT_MAX 64
+#define CONF_FILE     "/etc/ptreclaim.conf"
+#define CONF_ENV      "PTRECLAIM_CONF"
+
+enum conf_mode { CONF_OFF, CONF_OBSERVE, CONF_ON };
+
+enum conf_backend {
+	CONF_BACKEND_AUTO,
+	CONF_BACKEND_PT_RECLAIM,
+	CONF_BACKEND_DONTNEED,
+	CONF_BACKEND_REMAP,
+	CONF_BACKEND_NONE,
+};
+
+struct conf {
+	enum conf_mode mode;
+	enum conf_backend backend;
+	uint64_t batch_bytes;	    /* most bytes pending; 0: never defer */
+	uint64_t batch_ms;	    /* oldest a pending page may get */
+	uint64_t keep_bytes;	    /* most excess RSS that keeping may cause */
+	uint64_t sweep_ms;	    /* how often zapped regions are swept */
+	uint64_t rollout;	    /* share of hosts in which mode applies, per mille */
+	char rollout_salt[CONF_SALT_MAX];
+	char kill_file[CONF_PATH_MAX];
+	bool stats_print;
+	char stats_file[CONF_PATH_MAX]; /* "" for none; "%p" already replaced by the pid */
+	uint64_t stats_interval_ms;
+	bool verbose;
+	bool abort_conf;
+
+	/* Not keys: how the decision came about. */
+	unsigned bucket;	    /* this host's rollout bucket, 0 to 999 */
+	bool rolled_out;	    /* bucket < rollout */
+	unsigned errors;	    /* lines of complaint written */
+};
+
+/* The built-in defaults. */
+void conf_defaults(struct conf *c);
+
+/*
+ * Apply one string of pairs to c. Complaints go through say(), one line each, without newline,
+ * each naming the source and the offending pair (shortened if long). Returns the number of them.
+ */
+unsigned conf_parse(struct conf *c, const char *source, const char *text, size_t len,
+		    void (*say)(const char *line));
+
+/*
+ * Defaults, then the file, then the environment, then the rollout decision. `secure` (setuid and
+ * the like) ignores the environment. Returns false if there were complaints and abort_conf is on.
+ */
+bool conf_load(struct conf *c, bool secure, void (*say)(const char *line));
+
+/* Bucket of a host: a stable hash of its machine id and the salt, modulo 1000. */
+unsigned conf_bucket(const char *machine_id, const char *salt);
+
+/* The mode that applies: conf.mode where rolled out, off elsewhere. */
+enum conf_mode conf_effective_mode(const struct conf *c);
+
+const char *conf_mode_name(enum conf_mode m);
+const char *conf_backend_name(enum conf_backend b);
+
+#endif

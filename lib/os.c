@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* os - see os.h. Raw system calls, so that errno stays the host program's own. */
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* From linux/pidfd.h, newer than many build hosts. */
+#define OS_PIDFD_SELF (-10000)
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+/* Our descriptors live high up: programs count on getting 3 from their first open(). */
+#define OS_FD_FLOOR 200
+
+size_t os_page_size;
+unsigned os_page_shift;
+size_t os_region_size;
+unsigned os_region_shift;
+
+void os_init_sizes(size_t page_size)
+{
+	os_page_size = page_size;
+	os_page_shift = (unsigned)__builtin_ctzl(page_size);
+	/* One table is one page of 8-byte entries, each of which maps one page. */
+	os_region_shift = 2 * os_page_shift - 3;
+	os_region_size = (size_t)1 << os_region_shift;
+}
+
+void os_init(void)
+{
+	if (!os_page_size)
+		os_init_sizes((size_t)sysconf(_SC_PAGESIZE));
+}
+
+/* syscall(2) without its effect on errno. */
+static long os_syscall(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long r = syscall(nr, a, b, c, d, e, f);
+
+	if (r == -1)
+		r = -errno;
+	errno = saved;
+	return r;
+}
+
+#define SYS0(nr)	       os_syscall(nr, 0, 0, 0, 0, 0, 0)
+#define SYS1(nr, a)	       os_syscall(nr, (long)(a), 0, 0, 0, 0, 0)
+#define SYS2(nr, a, b)	       os_syscall(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define SYS3(nr, a, b, c)      os_syscall(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define SYS4(nr, a, b, c, d)   os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define SYS5(nr, a, b, c, d, e) \
+	os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
+#define SYS6(nr, a, b, c, d, e, f) \
+	os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+
+static int linux_madvise(void *addr, size_t len, int advice)
+{
+	return (int)SYS3(SYS_madvise, addr, len, advice);
+}
+
+/* The descriptor that names this process: PIDFD_SELF, or one opened for process pidfd_owner. */
+static _Atomic int pidfd = OS_PIDFD_SELF;
+static _Atomic pid_t pidfd_owner;
+
+static int os_pidfd_open(pid_t self)
+{
+#ifdef SYS_pidfd_open
+	long fd = SYS2(SYS_pidfd_open, self, 0);
+	int expected = OS_PIDFD_SELF;
+
+	if (fd < 0)
+		return (int)fd;
+	long high = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, OS_FD_FLOOR);
+
+	if (high >= 0) {
+		(void)SYS1(SYS_close, fd);
+		fd = high;
+	}
+	atomic_store(&pidfd_owner, self);
+	if (!atomic_compare_exchange_strong(&pidfd, &expected, (int)fd)) {
+		(void)SYS1(SYS_close, fd);
+		return expected;
+	}
+	return (int)fd;
+#else
+	(void)self;
+	return -ENOSYS;
+#endif
+}
+
+static ssize_t linux_process_madvise(const struct iovec *vec, size_t n, int advice)
+{
+#ifdef SYS_process_madvise
+	int fd = atomic_load_explicit(&pidfd, memory_order_relaxed);
+
+	if (fd != OS_PIDFD_SELF && atomic_load(&pidfd_owner) != (pid_t)SYS0(SYS_getpid)) {
+		/* Inherited by fork: it names the parent, and closing it is not our business. */
+		atomic_store(&pidfd, OS_PIDFD_SELF);
+		fd = OS_PIDFD_SELF;
+	}
+	long r = SYS5(SYS_process_madvise, fd, vec, n, advice, 0);
+
+	if (r == -EBADF && fd == OS_PIDFD_SELF) {
+		fd = os_pidfd_open((pid_t)SYS0(SYS_getpid));
+		if (fd < 0 && fd != OS_PIDFD_SELF)
+			return -ENOSYS;
+		r = SYS5(SYS_process_madvise, fd, vec, n, advice, 0);
+	}
+	return r;
+#else
+	(void)vec;
+	(void)n;
+	(void)advice;
+	return -ENOSYS;
+#endif
+}
+
+static int linux_mincore(void *addr, size_t len, unsigned char *vec)
+{
+	return (int)SYS3(SYS_mincore, addr, len, vec);
+}
+
+static long os_mmap(void *addr, size_t len, int flags)
+{
+	return SYS6(SYS_mmap, addr, len, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+}
+
+static int linux_remap(void *addr, size_t len)
+{
+	long r = os_mmap(addr, len, MAP_FIXED);
+
+	return r < 0 && r > -4096 ? (int)r : 0;
+}
+
+static void *linux_map(size_t len)
+{
+	long r = os_mmap(NULL, len, 0);
+
+	return r < 0 && r > -4096 ? NULL : (void *)r;
+}
+
+static int linux_unmap(void *addr, size_t len)
+{
+	return (int)SYS2(SYS_munmap, addr, len);
+}
+
+static void linux_zero(void *addr, size_t len)
+{
+	memset(addr, 0, len);
+}
+
+static void linux_futex_wait(const void *word, uint32_t val, uint64_t timeout_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(timeout_ns / 1000000000u),
+		.tv_nsec = (long)(timeout_ns % 1000000000u),
+	};
+
+	(void)SYS4(SYS_futex, word, FUTEX_WAIT_PRIVATE, val, timeout_ns == UINT64_MAX ? NULL : &ts);
+}
+
+static void linux_futex_wake(const void *word, int n)
+{
+	(void)SYS3(SYS_futex, word, FUTEX_WAKE_PRIVATE, n);
+}
+
+static uint64_t linux_clock_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool linux_file_exists(const char *path)
+{
+	return SYS4(SYS_faccessat, AT_FDCWD, path, F_OK, 0) == 0;
+}
+
+static ssize_t linux_read_file(const char *path, char *buf, size_t cap)
+{
+	long fd = SYS4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	size_t got = 0;
+
+	if (fd < 0)
+		return fd;
+	while (got < cap - 1) {
+		long r = SYS3(SYS_read, fd, buf + got, cap - 1 - got);
+
+		if (r == -EINTR)
+			continue;
+		if (r <= 0)
+			break;
+		got += (size_t)r;
+	}
+	buf[got] = '\0';
+	(void)SYS1(SYS_close, fd);
+	return (ssize_t)got;
+}
+
+static long os_write_all(long fd, const char *data, size_t len)
+{
+	while (len) {
+		long r = SYS3(SYS_write, fd, data, len);
+
+		if (r == -EINTR)
+			continue;
+		if (r <= 0)
+			return r ? r : -EIO;
+		data += r;
+		len -= (size_t)r;
+	}
+	return 0;
+}
+
+static int linux_replace_file(const char *path, const char *data, size_t len)
+{
+	char tmp[1024];
+	int n = snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int)SYS0(SYS_getpid));
+
+	if (n < 0 || (size_t)n >= sizeof(tmp))
+		return -ENAMETOOLONG;
+	(void)SYS3(SYS_unlinkat, AT_FDCWD, tmp, 0);
+	long fd = SYS4(SYS_openat, AT_FDCWD, tmp,
+		       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return (int)fd;
+	long r = os_write_all(fd, data, len);
+
+	(void)SYS1(SYS_close, fd);
+	if (!r)
+		r = SYS4(SYS_renameat, AT_FDCWD, tmp, AT_FDCWD, path);
+	if (r)
+		(void)SYS3(SYS_unlinkat, AT_FDCWD, tmp, 0);
+	return (int)r;
+}
+
+static void linux_write_err(const char *data, size_t len)
+{
+	(void)os_write_all(STDERR_FILENO, data, len);
+}
+
+/* What the trigger's descriptor was when we opened it: the host may close it behind our back. */
+static _Atomic uint64_t psi_dev, psi_ino;
+
+static int linux_psi_open(const char *path, const char *trigger)
+{
+	struct rlimit lim = {.rlim_cur = 1024};
+	struct stat st;
+	long fd = SYS4(SYS_openat, AT_FDCWD, path, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
+	long r;
+
+	if (fd < 0)
+		return (int)fd;
+	(void)SYS2(SYS_getrlimit, RLIMIT_NOFILE, &lim);
+	r = SYS3(SYS_fcntl, fd, F_DUPFD_CLOEXEC,
+		 lim.rlim_cur > 2 * OS_FD_FLOOR ? OS_FD_FLOOR : lim.rlim_cur / 2);
+	if (r >= 0) {
+		(void)SYS1(SYS_close, fd);
+		fd = r;
+	}
+	r = SYS3(SYS_write, fd, trigger, strlen(trigger) + 1);
+	if (r >= 0)
+		r = SYS2(SYS_fstat, fd, &st);
+	if (r < 0) {
+		(void)SYS1(SYS_close, fd);
+		return (int)r;
+	}
+	atomic_store(&psi_dev, st.st_dev);
+	atomic_store(&psi_ino, st.st_ino);
+	return (int)fd;
+}
+
+static bool psi_is_ours(int fd)
+{
+	struct stat st;
+
+	return !SYS2(SYS_fstat, fd, &st) && st.st_dev == atomic_load(&psi_dev) &&
+	       st.st_ino == atomic_load(&psi_ino);
+}
+
+static int linux_psi_fired(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLPRI};
+	struct timespec now = {0};
+	long r = SYS5(SYS_ppoll, &p, 1, &now, NULL, 0);
+
+	if (r < 0)
+		return r == -EINTR ? 0 : (int)r;
+	if (!r)
+		return 0;
+	if (p.revents & (POLLERR | POLLNVAL) || !psi_is_ours(fd))
+		return -EBADF;
+	return !!(p.revents & POLLPRI);
+}
+
+static void linux_psi_close(int fd)
+{
+	if (psi_is_ours(fd))
+		(void)SYS1(SYS_close, fd);
+}
+
+static uint32_t *linux_wipe_on_fork_word(void)
+{
+	void *page = linux_map(os_page_size);
+
+	if (page && linux_madvise(page, os_page_size, MADV_WIPEONFORK)) {
+		(void)linux_unmap(page, os_page_size);
+		page = NULL;
+	}
+	return page;
+}
+
+#define OS_TABLE                                                                                   \
+	{                                                                                          \
+		.madvise = linux_madvise, .process_madvise = linux_process_madvise,                \
+		.mincore = linux_mincore, .remap = linux_remap, .map = linux_map,                  \
+		.unmap = linux_unmap, .zero = linux_zero, .futex_wait = linux_futex_wait,          \
+		.futex_wake = linux_futex_wake, .clock_ns = linux_clock_ns,                        \
+		.file_exists = linux_file_exists, .read_file = linux_read_file,                    \
+		.replace_file = linux_replace_file, .write_err = linux_write_err,                  \
+		.psi_open = linux_psi_open, .psi_fired = linux_psi_fired,                          \
+		.psi_close = linux_psi_close, .wipe_on_fork_word = linux_wipe_on_fork_word,        \
+	}
+
+const struct os_ops os_linux = OS_TABLE;
+struct os_ops os = OS_TABLE;

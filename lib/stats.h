@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stats - counters, sharded by thread.
+ *
+ * A thread adds to the shard it was given at its first count, without a lock and without sharing a
+ * cache line with its neighbours. A snapshot adds the shards up; it is exact once the counting
+ * threads are quiet and may lag by the counts in progress otherwise.
+ */
+#ifndef PTR_STATS_H
+#define PTR_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* X(identifier, name, kind, help): kind is "bytes" or "calls"; every one only grows. */
+#define STATS_COUNTERS(X)                                                                          \
+	X(STAT_MAPPED, "mapped", "bytes", "fresh address space seen")                              \
+	X(STAT_UNMAPPED, "unmapped", "bytes", "address space returned to the kernel")              \
+	X(STAT_RELEASED, "released", "bytes", "pages given up by the allocator")                   \
+	X(STAT_DEFERRED, "deferred", "bytes", "released pages whose zap was put off")              \
+	X(STAT_DECLINED, "declined", "bytes", "released pages left to the allocator")              \
+	X(STAT_REUSED, "reused", "bytes", "pages taken back by the allocator")                     \
+	X(STAT_CANCELLED, "cancelled", "bytes", "pending pages taken back before their zap")       \
+	X(STAT_KEPT, "kept", "bytes", "cancelled pages zeroed in place")                           \
+	X(STAT_REUSE_ZAPPED, "reuse_zapped", "bytes", "cancelled pages zapped on reuse")           \
+	X(STAT_ZAPPED, "zapped", "bytes", "pages zapped by a flush")                               \
+	X(STAT_FAILED, "failed", "bytes", "pages whose zap the kernel refused")                    \
+	X(STAT_REGIONS_FREED, "regions_freed", "regions", "regions flushed whole")                 \
+	X(STAT_REGIONS_PARTIAL, "regions_partial", "regions", "regions flushed in pieces")         \
+	X(STAT_REGIONS_ASKED, "regions_asked", "regions", "regions passed to MADV_PT_RECLAIM")     \
+	X(STAT_REGIONS_SWEPT, "regions_swept", "regions", "zapped regions swept")                  \
+	X(STAT_FLUSH_AGE, "flush_age", "flushes", "flushes because of age")                        \
+	X(STAT_FLUSH_BYTES, "flush_bytes", "flushes", "flushes because of size")                   \
+	X(STAT_FLUSH_INLINE, "flush_inline", "flushes", "flushes by a releasing thread")           \
+	X(STAT_FLUSH_REQUEST, "flush_request", "flushes", "flushes on request")                    \
+	X(STAT_FLUSH_PRESSURE, "flush_pressure", "flushes", "flushes under memory pressure")       \
+	X(STAT_FALLBACKS, "fallbacks", "events", "vectored calls that fell back to single ones")   \
+	X(STAT_REUSE_WAITS, "reuse_waits", "events", "reuses that met a zap in flight")            \
+	X(STAT_REUSE_TIMEOUTS, "reuse_timeouts", "events", "reuses refused after waiting")         \
+	X(STAT_POLICY_SAMPLES, "policy_samples", "events", "releases sampled for touched pages")   \
+	X(STAT_SYS_MADVISE, "sys_madvise", "calls", "madvise calls by flushes")                    \
+	X(STAT_SYS_MADVISE_REUSE, "sys_madvise_reuse", "calls", "madvise calls on reuse")          \
+	X(STAT_SYS_PROCESS_MADVISE, "sys_process_madvise", "calls", "process_madvise calls")       \
+	X(STAT_SYS_MINCORE, "sys_mincore", "calls", "mincore calls")                               \
+	X(STAT_SYS_REMAP, "sys_remap", "calls", "mmap calls that replaced a region")               \
+	X(STAT_SYS_MAP, "sys_map", "calls", "mmap and munmap calls for own memory")                \
+	X(STAT_SYS_FUTEX, "sys_futex", "calls", "futex waits and wakes")                           \
+	X(STAT_SYS_OTHER, "sys_other", "calls", "polls and file operations of the worker")
+
+enum stat {
+#define X(id, name, kind, help) id,
+	STATS_COUNTERS(X)
+#undef X
+		STAT_COUNT
+};
+
+/* Hooks whose time is sampled, and the histogram's buckets: bucket b holds [2^b, 2^(b+1)) ns. */
+enum stat_hook { STAT_HOOK_RELEASE, STAT_HOOK_REUSE, STAT_HOOK_MAP, STAT_HOOK_UNMAP, STAT_HOOKS };
+#define STATS_BUCKETS	   32
+#define STATS_SAMPLE_EVERY 16
+
+#define STATS_SHARDS 64
+
+struct stats_shard {
+	_Atomic uint64_t counter[STAT_COUNT];
+	_Atomic uint32_t hook_ns[STAT_HOOKS][STATS_BUCKETS];
+	uint32_t tick;
+} __attribute__((aligned(256)));
+
+struct stats_snapshot {
+	uint64_t counter[STAT_COUNT];
+	uint64_t hook_ns[STAT_HOOKS][STATS_BUCKETS]; /* sampled calls by duration */
+};
+
+extern struct stats_shard stats_shards[STATS_SHARDS];
+
+/* The calling thread's shard. */
+struct stats_shard *stats_shard(void);
+
+/* Count n of s. Any thread, lock-free, never fails. */
+static inline void stats_add(enum stat s, uint64_t n)
+{
+	atomic_fetch_add_explicit(&stats_shard()->counter[s], n, memory_order_relaxed);
+}
+
+/* Begin timing a hook: 0 for a call that is not sampled, else a start time for stats_hook_end. */
+uint64_t stats_hook_begin(void);
+void stats_hook_end(enum stat_hook h, uint64_t start);
+
+void stats_snapshot(struct stats_snapshot *out);
+const char *stats_name(enum stat s);
+const char *stats_kind(enum stat s);
+const char *stats_help(enum stat s);
+
+/* Forget everything counted (a child after fork counts its own; tests). */
+void stats_reset(void);
+
+#endif
