@@ -328,6 +328,11 @@ static uint32_t *linux_wipe_on_fork_word(void)
 	return page;
 }
 
+static pid_t linux_getpid(void)
+{
+	return (pid_t)SYS0(SYS_getpid);
+}
+
 #define OS_TABLE                                                                                   \
 	{                                                                                          \
 		.madvise = linux_madvise, .process_madvise = linux_process_madvise,                \
@@ -338,6 +343,7 @@ static uint32_t *linux_wipe_on_fork_word(void)
 		.replace_file = linux_replace_file, .write_err = linux_write_err,                  \
 		.psi_open = linux_psi_open, .psi_fired = linux_psi_fired,                          \
 		.psi_close = linux_psi_close, .wipe_on_fork_word = linux_wipe_on_fork_word,        \
+		.getpid = linux_getpid,                                                            \
 	}
 
 const struct os_ops os_linux = OS_TABLE;

@@ -60,6 +60,9 @@ struct os_ops {
 	/* A word that reads 0 in a child after fork() and keeps its value in the parent; NULL if
 	 * the kernel cannot give one. */
 	uint32_t *(*wipe_on_fork_word)(void);
+
+	/* This process, asked of the kernel each time: right in a child after fork(). */
+	pid_t (*getpid)(void);
 };
 
 /* The table in force. Only tests write to it, before they start the code under test. */
