@@ -5,6 +5,14 @@
  * Built-in defaults, /etc/ptreclaim.conf, PTRECLAIM_CONF. An unknown key or a bad value is named in
  * one line and skipped; with abort_conf:true in force at the end the caller is told to stop. The
  * parser allocates nothing and accepts input of any length.
+ *
+ * Pairs are separated by commas or newlines; blanks around pairs, keys and values do not count, nor
+ * do empty pairs. A '#' where a pair could begin, or after a blank, comments out the rest of its
+ * line. A line that begins with '[' opens a section: sections are reserved, so everything from
+ * there on is skipped with one complaint. Where a key is given twice in one source the last valid
+ * pair counts.
+ *
+ * Not thread-safe: meant for start-up. conf_bucket() and the names are.
  */
 #ifndef PTR_CONF_H
 #define PTR_CONF_H
@@ -17,6 +25,13 @@
 #define CONF_SALT_MAX 64
 #define CONF_FILE     "/etc/ptreclaim.conf"
 #define CONF_ENV      "PTRECLAIM_CONF"
+
+/* Most bytes of CONF_FILE that are read. */
+#define CONF_FILE_MAX (64u * 1024)
+/* No line of complaint is longer, its NUL included. */
+#define CONF_LINE_MAX 256
+/* Most lines of complaint about one source; one more line counts the rest. */
+#define CONF_LINES_MAX 16
 
 enum conf_mode { CONF_OFF, CONF_OBSERVE, CONF_ON };
 
@@ -40,6 +55,7 @@ struct conf {
 	char kill_file[CONF_PATH_MAX];
 	bool stats_print;
 	char stats_file[CONF_PATH_MAX]; /* "" for none; "%p" already replaced by the pid */
+	char stats_file_pattern[CONF_PATH_MAX]; /* the same as it was given */
 	uint64_t stats_interval_ms;
 	bool verbose;
 	bool abort_conf;
@@ -47,18 +63,23 @@ struct conf {
 	/* Not keys: how the decision came about. */
 	unsigned bucket;	    /* this host's rollout bucket, 0 to 999 */
 	bool rolled_out;	    /* bucket < rollout */
-	unsigned errors;	    /* lines of complaint written */
+	unsigned errors;	    /* complaints, those beyond CONF_LINES_MAX included */
 };
 
 /* The built-in defaults. */
 void conf_defaults(struct conf *c);
 
 /*
- * Apply one string of pairs to c. Complaints go through say(), one line each, without newline,
- * each naming the source and the offending pair (shortened if long). Returns the number of them.
+ * Apply one string of pairs to c. Complaints go through say(), one line each, without newline and
+ * without the program's name, each naming the source, the line if text has several, and the
+ * offending pair (shortened if long, unprintable bytes as '?'). say NULL: complaints are only
+ * counted. Returns the number of complaints and adds it to c->errors.
  */
 unsigned conf_parse(struct conf *c, const char *source, const char *text, size_t len,
 		    void (*say)(const char *line));
+
+/* Put the calling process's pid into stats_file again: for a child after fork. */
+void conf_refresh_pid(struct conf *c);
 
 /*
  * Defaults, then the file, then the environment, then the rollout decision. `secure` (setuid and
@@ -66,7 +87,13 @@ unsigned conf_parse(struct conf *c, const char *source, const char *text, size_t
  */
 bool conf_load(struct conf *c, bool secure, void (*say)(const char *line));
 
-/* Bucket of a host: a stable hash of its machine id and the salt, modulo 1000. */
+/*
+ * Bucket of a host, 0 to 999: a function of its machine id and the salt that never changes, so that
+ * other tools can compute it. 64-bit FNV-1a (offset basis 0xcbf29ce484222325, prime 0x100000001b3)
+ * over the bytes of the salt, one zero byte and the bytes of the id; then murmur3's fmix64; then
+ * modulo 1000. conf_load() takes as id the first word of /etc/machine-id, else of
+ * /var/lib/dbus/machine-id, else the host name.
+ */
 unsigned conf_bucket(const char *machine_id, const char *salt);
 
 /* The mode that applies: conf.mode where rolled out, off elsewhere. */

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* export - see export.h. */
+#include "export.h"
+
+#include <string.h>
+
+#include "floor.h"
+#include "stats.h"
+
+/* "18446744073709551615" and a NUL. */
+#define U64_DIGITS 21
+
+/* Durations from here on share the last bucket: it has no upper bound. */
+#define LAST_BUCKET (STATS_BUCKETS - 1)
+
+static const char *const hook_names[STAT_HOOKS] = {
+	[STAT_HOOK_RELEASE] = "release",
+	[STAT_HOOK_REUSE] = "reuse",
+	[STAT_HOOK_MAP] = "map",
+	[STAT_HOOK_UNMAP] = "unmap",
+};
+
+void export_init(struct export_buf *b, char *buf, size_t cap)
+{
+	*b = (struct export_buf){.buf = buf, .cap = cap};
+	if (cap)
+		buf[0] = '\0';
+}
+
+void export_put(struct export_buf *b, const char *s, size_t n)
+{
+	if (b->len < b->cap) {
+		size_t room = b->cap - b->len - 1;
+		size_t take = n < room ? n : room;
+
+		memcpy(b->buf + b->len, s, take);
+		b->buf[b->len + take] = '\0';
+	}
+	b->len += n;
+}
+
+void export_str(struct export_buf *b, const char *s)
+{
+	export_put(b, s, strlen(s));
+}
+
+/* The digits of v at the end of out; returns where they start. */
+static const char *digits(uint64_t v, char out[U64_DIGITS])
+{
+	char *p = &out[U64_DIGITS - 1];
+
+	*p = '\0';
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return p;
+}
+
+static void pad(struct export_buf *b, size_t have, size_t width)
+{
+	for (; have < width; have++)
+		export_put(b, " ", 1);
+}
+
+static void str_left(struct export_buf *b, const char *s, size_t width)
+{
+	export_str(b, s);
+	pad(b, strlen(s), width);
+}
+
+static void str_right(struct export_buf *b, const char *s, size_t width)
+{
+	pad(b, strlen(s), width);
+	export_str(b, s);
+}
+
+void export_u64_pad(struct export_buf *b, uint64_t v, size_t width)
+{
+	char out[U64_DIGITS];
+
+	str_right(b, digits(v, out), width);
+}
+
+void export_u64(struct export_buf *b, uint64_t v)
+{
+	export_u64_pad(b, v, 0);
+}
+
+void export_size_pad(struct export_buf *b, uint64_t bytes, size_t width)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	char out[U64_DIGITS], text[U64_DIGITS + 8];
+	struct export_buf t;
+	unsigned u = 0;
+
+	while (u + 1 < sizeof(units) / sizeof(units[0]) && bytes >> (10 * (u + 1)))
+		u++;
+	export_init(&t, text, sizeof(text));
+	export_str(&t, digits(bytes >> (10 * u), out));
+	if (u) {
+		uint64_t below = bytes >> (10 * (u - 1)) & 1023;
+		const char tenth[2] = {'.', (char)('0' + below * 10 / 1024)};
+
+		export_put(&t, tenth, 2);
+	}
+	export_str(&t, " ");
+	export_str(&t, units[u]);
+	str_right(b, text, width);
+}
+
+static const char *or_unknown(const char *s)
+{
+	return s && *s ? s : "unknown";
+}
+
+static bool is_kind(enum stat s, const char *kind)
+{
+	return !strcmp(stats_kind(s), kind);
+}
+
+/* The name without a prefix that its group already says. */
+static const char *bare_name(enum stat s, const char *prefix)
+{
+	const char *name = stats_name(s);
+	size_t n = strlen(prefix);
+
+	return strncmp(name, prefix, n) ? name : name + n;
+}
+
+/*
+ * Text.
+ */
+
+/* A duration of ns, rounded down to a tenth of its unit. */
+static void put_ns(struct export_buf *b, uint64_t ns, size_t width)
+{
+	static const char *const units[] = {" ns", " us", " ms", " s"};
+	char out[U64_DIGITS], text[U64_DIGITS + 8];
+	struct export_buf t;
+	uint64_t scale = 1;
+	unsigned u = 0;
+
+	for (; u < 3 && ns / scale >= 1000; u++)
+		scale *= 1000;
+	export_init(&t, text, sizeof(text));
+	export_str(&t, digits(ns / scale, out));
+	if (u) {
+		const char tenth[2] = {'.', (char)('0' + ns % scale * 10 / scale)};
+
+		export_put(&t, tenth, 2);
+	}
+	export_str(&t, units[u]);
+	str_right(b, text, width);
+}
+
+/* What is known of a duration in bucket n: its bound. */
+static void put_bucket(struct export_buf *b, unsigned n, size_t width)
+{
+	export_str(b, n == LAST_BUCKET ? ">=" : "< ");
+	put_ns(b, 1ull << (n == LAST_BUCKET ? n : n + 1), width);
+}
+
+static uint64_t hook_samples(const uint64_t *hist)
+{
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < STATS_BUCKETS; n++)
+		sum += hist[n];
+	return sum;
+}
+
+/* The bucket of the sample that percent of all samples do not exceed. */
+static unsigned percentile(const uint64_t *hist, uint64_t samples, unsigned percent)
+{
+	/* Rounded up, and split so that it cannot overflow. */
+	uint64_t rank = samples / 100 * percent + (samples % 100 * percent + 99) / 100;
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < STATS_BUCKETS; n++) {
+		sum += hist[n];
+		if (sum >= rank)
+			return n;
+	}
+	return LAST_BUCKET;
+}
+
+static void text_line(struct export_buf *b, const char *name, uint64_t v, const char *help)
+{
+	export_str(b, "  ");
+	str_left(b, name, 18);
+	export_u64_pad(b, v, 20);
+	export_str(b, "  ");
+	export_str(b, help);
+	export_str(b, "\n");
+}
+
+static void text_bytes(struct export_buf *b, const char *name, uint64_t v, const char *help)
+{
+	export_str(b, "  ");
+	str_left(b, name, 18);
+	export_size_pad(b, v, 12);
+	export_u64_pad(b, v, 22);
+	export_str(b, "  ");
+	export_str(b, help);
+	export_str(b, "\n");
+}
+
+static void text_group(struct export_buf *b, const struct stats_snapshot *s, const char *title,
+		       const char *kind, const char *prefix)
+{
+	export_str(b, title);
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		if (is_kind(i, kind))
+			text_line(b, bare_name(i, prefix), s->counter[i], stats_help(i));
+}
+
+static void text_hook(struct export_buf *b, const char *name, const uint64_t *hist)
+{
+	uint64_t samples = hook_samples(hist), most = 0;
+	unsigned first = STATS_BUCKETS, last = 0;
+
+	export_str(b, "  ");
+	str_left(b, name, 8);
+	export_u64(b, samples);
+	export_str(b, samples == 1 ? " sample" : " samples");
+	if (samples) {
+		export_str(b, ", p50 ");
+		put_bucket(b, percentile(hist, samples, 50), 0);
+		export_str(b, ", p99 ");
+		put_bucket(b, percentile(hist, samples, 99), 0);
+		export_str(b, ", max ");
+		put_bucket(b, percentile(hist, samples, 100), 0);
+	}
+	export_str(b, "\n");
+	for (unsigned n = 0; n < STATS_BUCKETS; n++) {
+		if (!hist[n])
+			continue;
+		if (first == STATS_BUCKETS)
+			first = n;
+		last = n;
+		if (hist[n] > most)
+			most = hist[n];
+	}
+	for (unsigned n = first; n <= last && n < STATS_BUCKETS; n++) {
+		export_str(b, "    ");
+		put_bucket(b, n, 9);
+		export_u64_pad(b, hist[n], 21);
+		export_str(b, hist[n] ? "  " : "");
+		/* most / 40 first: the product could overflow. */
+		for (uint64_t bar = hist[n] / (most / 40 + 1); bar; bar--)
+			export_str(b, "#");
+		export_str(b, "\n");
+	}
+}
+
+bool export_text(struct export_buf *b, const struct export_input *in)
+{
+	const struct stats_snapshot *s = in->stats;
+	uint64_t calls = 0;
+
+	export_str(b, "ptreclaim ");
+	export_str(b, or_unknown(in->version));
+	export_str(b, ", process ");
+	export_u64(b, (uint64_t)in->pid);
+	export_str(b, ": mode ");
+	export_str(b, or_unknown(in->mode));
+	export_str(b, ", backend ");
+	export_str(b, or_unknown(in->backend));
+	export_str(b, ", allocator ");
+	export_str(b, or_unknown(in->allocator));
+
+	export_str(b, "\nMemory since the start, in bytes\n");
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		if (is_kind(i, "bytes"))
+			text_bytes(b, stats_name(i), s->counter[i], stats_help(i));
+	export_str(b, "Memory now, in bytes\n");
+	text_bytes(b, "pending", in->pending_bytes, "released and not yet zapped");
+	text_bytes(b, "kept", in->kept_bytes, "kept and not yet released again");
+
+	if (in->tables) {
+		export_str(b, "Page tables now, in bytes\n");
+		text_bytes(b, "VmPTE", in->tables->vmpte_kb * 1024, "what they take");
+		text_bytes(b, "floor", in->tables->floor_kb * 1024,
+			   "the least they could take for the pages in memory");
+		text_bytes(b, "waste", in->tables->waste_kb * 1024, "VmPTE above the floor");
+	}
+	text_group(b, s, "Regions, each the span of one page table\n", "regions", "");
+	text_group(b, s, "Flushes of pending pages, by cause\n", "flushes", "flush_");
+	text_group(b, s, "Events\n", "events", "");
+	text_group(b, s, "System calls made by ptreclaim\n", "calls", "sys_");
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		if (is_kind(i, "calls"))
+			calls += s->counter[i];
+	text_line(b, "total", calls, "all of the above");
+
+	export_str(b, "Time in hooks: one call in ");
+	export_u64(b, STATS_SAMPLE_EVERY);
+	export_str(b, " is timed, and counted by powers of two\n");
+	for (unsigned h = 0; h < STAT_HOOKS; h++)
+		text_hook(b, hook_names[h], s->hook_ns[h]);
+	return export_whole(b);
+}
+
+/*
+ * JSON and metrics: strings come from the process's surroundings, so they are cleaned. Bytes above
+ * ASCII may be no UTF-8, which spoils the whole document for strict readers; they are replaced.
+ */
+static void put_quoted(struct export_buf *b, const char *s)
+{
+	export_str(b, "\"");
+	for (; *s; s++) {
+		char c = *s < ' ' || *s > '~' ? '?' : *s;
+
+		if (c == '"' || c == '\\')
+			export_str(b, "\\");
+		export_put(b, &c, 1);
+	}
+	export_str(b, "\"");
+}
+
+static void json_name(struct export_buf *b, const char *name)
+{
+	put_quoted(b, name);
+	export_str(b, ": ");
+}
+
+static void json_string(struct export_buf *b, const char *name, const char *v)
+{
+	json_name(b, name);
+	put_quoted(b, or_unknown(v));
+	export_str(b, ",\n");
+}
+
+static void json_u64(struct export_buf *b, const char *name, uint64_t v, const char *after)
+{
+	json_name(b, name);
+	export_u64(b, v);
+	export_str(b, after);
+}
+
+bool export_json(struct export_buf *b, const struct export_input *in)
+{
+	const struct stats_snapshot *s = in->stats;
+	const struct floor_report *t = in->tables;
+
+	export_str(b, "{\n");
+	json_string(b, "version", in->version);
+	json_string(b, "mode", in->mode);
+	json_string(b, "backend", in->backend);
+	json_string(b, "allocator", in->allocator);
+	json_u64(b, "pid", (uint64_t)in->pid, ",\n");
+	json_u64(b, "pending_bytes", in->pending_bytes, ",\n");
+	json_u64(b, "kept_bytes", in->kept_bytes, ",\n");
+	json_name(b, "tables");
+	if (t) {
+		export_str(b, "{");
+		json_u64(b, "vmpte_kb", t->vmpte_kb, ", ");
+		json_u64(b, "floor_kb", t->floor_kb, ", ");
+		json_u64(b, "waste_kb", t->waste_kb, ", ");
+		json_u64(b, "rss_kb", t->rss_kb, ", ");
+		json_u64(b, "virt_kb", t->virt_kb, ", ");
+		json_u64(b, "regions", t->regions, "},\n");
+	} else {
+		export_str(b, "null,\n");
+	}
+	export_str(b, "\"stats\": {\n");
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		json_u64(b, stats_name(i), s->counter[i], i + 1 < STAT_COUNT ? ",\n" : "\n},\n");
+	json_u64(b, "hook_sample_every", STATS_SAMPLE_EVERY, ",\n");
+	/* Sampled calls that took [2^i, 2^(i+1)) ns, i the place in the array. */
+	export_str(b, "\"hook_ns_log2\": {\n");
+	for (unsigned h = 0; h < STAT_HOOKS; h++) {
+		json_name(b, hook_names[h]);
+		for (unsigned n = 0; n < STATS_BUCKETS; n++) {
+			export_str(b, n ? "," : "[");
+			export_u64(b, s->hook_ns[h][n]);
+		}
+		export_str(b, h + 1 < STAT_HOOKS ? "],\n" : "]\n");
+	}
+	export_str(b, "}\n}\n");
+	return export_whole(b);
+}
+
+/*
+ * Metrics.
+ */
+struct family {
+	const char *name, *unit; /* ptreclaim_NAME_UNIT_total; unit NULL: none */
+	bool counter;
+};
+
+static void family_name(struct export_buf *b, const struct family *f)
+{
+	export_str(b, "ptreclaim_");
+	export_str(b, f->name);
+	if (f->unit) {
+		export_str(b, "_");
+		export_str(b, f->unit);
+	}
+	if (f->counter)
+		export_str(b, "_total");
+}
+
+static void family_head(struct export_buf *b, const struct family *f, const char *help)
+{
+	export_str(b, "# HELP ");
+	family_name(b, f);
+	export_str(b, " ");
+	export_str(b, help);
+	export_str(b, ".\n# TYPE ");
+	family_name(b, f);
+	export_str(b, f->counter ? " counter\n" : " gauge\n");
+}
+
+/* label and value NULL: none. */
+static void put_labels(struct export_buf *b, const struct export_input *in, const char *label,
+		       const char *value)
+{
+	if (label && value) {
+		export_str(b, "{");
+		export_str(b, label);
+		export_str(b, "=");
+		put_quoted(b, value);
+	}
+	if (in->label_pid) {
+		export_str(b, label ? ",pid=\"" : "{pid=\"");
+		export_u64(b, (uint64_t)in->pid);
+		export_str(b, "\"");
+	}
+	if (label || in->label_pid)
+		export_str(b, "}");
+}
+
+static void sample(struct export_buf *b, const struct export_input *in, const struct family *f,
+		   const char *label, const char *value, uint64_t v)
+{
+	family_name(b, f);
+	put_labels(b, in, label, value);
+	export_str(b, " ");
+	export_u64(b, v);
+	export_str(b, "\n");
+}
+
+static void gauge(struct export_buf *b, const struct export_input *in, const char *name,
+		  const char *unit, uint64_t v, const char *help)
+{
+	struct family f = {name, unit, false};
+
+	family_head(b, &f, help);
+	sample(b, in, &f, NULL, NULL, v);
+}
+
+/* Counters of one kind as one family, told apart by a label: their sum means something. */
+static void labelled(struct export_buf *b, const struct export_input *in, const char *kind,
+		     const char *prefix, const char *name, const char *label, const char *help)
+{
+	struct family f = {name, NULL, true};
+
+	family_head(b, &f, help);
+	for (unsigned i = 0; i < STAT_COUNT; i++)
+		if (is_kind(i, kind))
+			sample(b, in, &f, label, bare_name(i, prefix), in->stats->counter[i]);
+}
+
+static void info(struct export_buf *b, const struct export_input *in)
+{
+	struct family f = {"info", NULL, false};
+
+	family_head(b, &f, "What runs in this process");
+	export_str(b, "ptreclaim_info{version=");
+	put_quoted(b, or_unknown(in->version));
+	export_str(b, ",mode=");
+	put_quoted(b, or_unknown(in->mode));
+	export_str(b, ",backend=");
+	put_quoted(b, or_unknown(in->backend));
+	export_str(b, ",allocator=");
+	put_quoted(b, or_unknown(in->allocator));
+	export_str(b, ",pid=\"");
+	export_u64(b, (uint64_t)in->pid);
+	export_str(b, "\"} 1\n");
+}
+
+/* ns as seconds, exactly. */
+static void put_seconds(struct export_buf *b, uint64_t ns)
+{
+	char frac[10];
+	uint64_t rest = ns % 1000000000u;
+
+	for (unsigned i = 9; i; i--, rest /= 10)
+		frac[i] = (char)('0' + rest % 10);
+	frac[0] = '.';
+	export_u64(b, ns / 1000000000u);
+	export_put(b, frac, sizeof(frac));
+}
+
+static void hook_series(struct export_buf *b, const struct export_input *in, unsigned h)
+{
+	const uint64_t *hist = in->stats->hook_ns[h];
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < STATS_BUCKETS; n++) {
+		sum += hist[n];
+		export_str(b, "ptreclaim_hook_seconds_bucket{le=\"");
+		if (n < LAST_BUCKET)
+			put_seconds(b, 1ull << (n + 1));
+		else
+			export_str(b, "+Inf");
+		export_str(b, "\",hook=");
+		put_quoted(b, hook_names[h]);
+		if (in->label_pid) {
+			export_str(b, ",pid=\"");
+			export_u64(b, (uint64_t)in->pid);
+			export_str(b, "\"");
+		}
+		export_str(b, "} ");
+		export_u64(b, sum);
+		export_str(b, "\n");
+	}
+	/* No _sum: durations are known by bucket only. */
+	export_str(b, "ptreclaim_hook_seconds_count");
+	put_labels(b, in, "hook", hook_names[h]);
+	export_str(b, " ");
+	export_u64(b, sum);
+	export_str(b, "\n");
+}
+
+bool export_metrics(struct export_buf *b, const struct export_input *in)
+{
+	info(b, in);
+	for (unsigned i = 0; i < STAT_COUNT; i++) {
+		struct family f = {stats_name(i), is_kind(i, "bytes") ? "bytes" : NULL, true};
+
+		if (is_kind(i, "flushes") || is_kind(i, "calls"))
+			continue;
+		family_head(b, &f, stats_help(i));
+		sample(b, in, &f, NULL, NULL, in->stats->counter[i]);
+	}
+	labelled(b, in, "flushes", "flush_", "flushes", "cause",
+		 "Flushes of pending pages by cause");
+	labelled(b, in, "calls", "sys_", "system_calls", "call", "System calls made by ptreclaim");
+	gauge(b, in, "pending", "bytes", in->pending_bytes, "Pages released and not yet zapped");
+	/* Not kept_bytes: OpenMetrics reserves that name for the counter kept_bytes_total. */
+	gauge(b, in, "kept_now", "bytes", in->kept_bytes, "Pages kept and not yet released again");
+	if (in->tables) {
+		gauge(b, in, "vmpte", "bytes", in->tables->vmpte_kb * 1024,
+		      "Memory that page tables take");
+		gauge(b, in, "floor", "bytes", in->tables->floor_kb * 1024,
+		      "Least memory that page tables could take for the pages present");
+		gauge(b, in, "waste", "bytes", in->tables->waste_kb * 1024,
+		      "Memory that page tables take above the floor");
+		gauge(b, in, "used_regions", NULL, in->tables->regions,
+		      "Regions with at least one page present or swapped");
+	}
+	export_str(b, "# HELP ptreclaim_hook_seconds Time in hooks; one call in ");
+	export_u64(b, STATS_SAMPLE_EVERY);
+	export_str(b, " is sampled.\n# TYPE ptreclaim_hook_seconds histogram\n");
+	for (unsigned h = 0; h < STAT_HOOKS; h++)
+		hook_series(b, in, h);
+	export_str(b, "# EOF\n");
+	return export_whole(b);
+}
