@@ -26,6 +26,8 @@
 #define CONF_FILE     "/etc/ptreclaim.conf"
 #define CONF_ENV      "PTRECLAIM_CONF"
 
+/* Rollout buckets: rollout is a share of them. */
+#define CONF_BUCKETS 1000u
 /* Most bytes of CONF_FILE that are read. */
 #define CONF_FILE_MAX (64u * 1024)
 /* No line of complaint is longer, its NUL included. */

@@ -7,9 +7,6 @@
 #include "floor.h"
 #include "stats.h"
 
-/* "18446744073709551615" and a NUL. */
-#define U64_DIGITS 21
-
 /* Durations from here on share the last bucket: it has no upper bound. */
 #define LAST_BUCKET (STATS_BUCKETS - 1)
 
@@ -19,95 +16,6 @@ static const char *const hook_names[STAT_HOOKS] = {
 	[STAT_HOOK_MAP] = "map",
 	[STAT_HOOK_UNMAP] = "unmap",
 };
-
-void export_init(struct export_buf *b, char *buf, size_t cap)
-{
-	*b = (struct export_buf){.buf = buf, .cap = cap};
-	if (cap)
-		buf[0] = '\0';
-}
-
-void export_put(struct export_buf *b, const char *s, size_t n)
-{
-	if (b->len < b->cap) {
-		size_t room = b->cap - b->len - 1;
-		size_t take = n < room ? n : room;
-
-		memcpy(b->buf + b->len, s, take);
-		b->buf[b->len + take] = '\0';
-	}
-	b->len += n;
-}
-
-void export_str(struct export_buf *b, const char *s)
-{
-	export_put(b, s, strlen(s));
-}
-
-/* The digits of v at the end of out; returns where they start. */
-static const char *digits(uint64_t v, char out[U64_DIGITS])
-{
-	char *p = &out[U64_DIGITS - 1];
-
-	*p = '\0';
-	do {
-		*--p = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	return p;
-}
-
-static void pad(struct export_buf *b, size_t have, size_t width)
-{
-	for (; have < width; have++)
-		export_put(b, " ", 1);
-}
-
-static void str_left(struct export_buf *b, const char *s, size_t width)
-{
-	export_str(b, s);
-	pad(b, strlen(s), width);
-}
-
-static void str_right(struct export_buf *b, const char *s, size_t width)
-{
-	pad(b, strlen(s), width);
-	export_str(b, s);
-}
-
-void export_u64_pad(struct export_buf *b, uint64_t v, size_t width)
-{
-	char out[U64_DIGITS];
-
-	str_right(b, digits(v, out), width);
-}
-
-void export_u64(struct export_buf *b, uint64_t v)
-{
-	export_u64_pad(b, v, 0);
-}
-
-void export_size_pad(struct export_buf *b, uint64_t bytes, size_t width)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	char out[U64_DIGITS], text[U64_DIGITS + 8];
-	struct export_buf t;
-	unsigned u = 0;
-
-	while (u + 1 < sizeof(units) / sizeof(units[0]) && bytes >> (10 * (u + 1)))
-		u++;
-	export_init(&t, text, sizeof(text));
-	export_str(&t, digits(bytes >> (10 * u), out));
-	if (u) {
-		uint64_t below = bytes >> (10 * (u - 1)) & 1023;
-		const char tenth[2] = {'.', (char)('0' + below * 10 / 1024)};
-
-		export_put(&t, tenth, 2);
-	}
-	export_str(&t, " ");
-	export_str(&t, units[u]);
-	str_right(b, text, width);
-}
 
 static const char *or_unknown(const char *s)
 {
@@ -131,34 +39,18 @@ static const char *bare_name(enum stat s, const char *prefix)
 /*
  * Text.
  */
-
-/* A duration of ns, rounded down to a tenth of its unit. */
-static void put_ns(struct export_buf *b, uint64_t ns, size_t width)
+static void str_left(struct export_buf *b, const char *s, size_t width)
 {
-	static const char *const units[] = {" ns", " us", " ms", " s"};
-	char out[U64_DIGITS], text[U64_DIGITS + 8];
-	struct export_buf t;
-	uint64_t scale = 1;
-	unsigned u = 0;
-
-	for (; u < 3 && ns / scale >= 1000; u++)
-		scale *= 1000;
-	export_init(&t, text, sizeof(text));
-	export_str(&t, digits(ns / scale, out));
-	if (u) {
-		const char tenth[2] = {'.', (char)('0' + ns % scale * 10 / scale)};
-
-		export_put(&t, tenth, 2);
-	}
-	export_str(&t, units[u]);
-	str_right(b, text, width);
+	export_str(b, s);
+	for (size_t have = strlen(s); have < width; have++)
+		export_str(b, " ");
 }
 
 /* What is known of a duration in bucket n: its bound. */
 static void put_bucket(struct export_buf *b, unsigned n, size_t width)
 {
 	export_str(b, n == LAST_BUCKET ? ">=" : "< ");
-	put_ns(b, 1ull << (n == LAST_BUCKET ? n : n + 1), width);
+	export_ns_pad(b, 1ull << (n == LAST_BUCKET ? n : n + 1), width);
 }
 
 static uint64_t hook_samples(const uint64_t *hist)
@@ -242,13 +134,15 @@ static void text_hook(struct export_buf *b, const char *name, const uint64_t *hi
 		if (hist[n] > most)
 			most = hist[n];
 	}
+	uint64_t each = most / 40 + 1;
+
 	for (unsigned n = first; n <= last && n < STATS_BUCKETS; n++) {
 		export_str(b, "    ");
 		put_bucket(b, n, 9);
 		export_u64_pad(b, hist[n], 21);
 		export_str(b, hist[n] ? "  " : "");
-		/* most / 40 first: the product could overflow. */
-		for (uint64_t bar = hist[n] / (most / 40 + 1); bar; bar--)
+		/* At most 40 wide, and at least 1 for what is not zero. */
+		for (uint64_t bar = hist[n]; bar; bar -= bar < each ? bar : each)
 			export_str(b, "#");
 		export_str(b, "\n");
 	}
@@ -282,7 +176,7 @@ bool export_text(struct export_buf *b, const struct export_input *in)
 		export_str(b, "Page tables now, in bytes\n");
 		text_bytes(b, "VmPTE", in->tables->vmpte_kb * 1024, "what they take");
 		text_bytes(b, "floor", in->tables->floor_kb * 1024,
-			   "the least they could take for the pages in memory");
+			   "the least for the pages present");
 		text_bytes(b, "waste", in->tables->waste_kb * 1024, "VmPTE above the floor");
 	}
 	text_group(b, s, "Regions, each the span of one page table\n", "regions", "");

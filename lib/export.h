@@ -32,11 +32,15 @@ void export_init(struct export_buf *b, char *buf, size_t cap);
 void export_put(struct export_buf *b, const char *s, size_t n);
 void export_str(struct export_buf *b, const char *s);
 void export_u64(struct export_buf *b, uint64_t v);
-/* The same, filled with blanks on the left up to width. */
+
+/* Filled with blanks on the left up to width. A size or a duration is shown in the largest unit
+ * that leaves something before the point, and rounded down: "31.9 MiB", "1.0 us". */
+void export_str_pad(struct export_buf *b, const char *s, size_t width);
 void export_u64_pad(struct export_buf *b, uint64_t v, size_t width);
-/* A size in the largest binary unit that leaves something before the point: "31.9 MiB", rounded
- * down; filled with blanks on the left up to width. */
 void export_size_pad(struct export_buf *b, uint64_t bytes, size_t width);
+void export_ns_pad(struct export_buf *b, uint64_t ns, size_t width);
+
+/* Did everything fit? */
 static inline bool export_whole(const struct export_buf *b)
 {
 	return b->len < b->cap;

@@ -4,6 +4,6 @@ noinst_LTLIBRARIES += lib/libcore.la
 lib_libcore_la_SOURCES = \
 	lib/os.c lib/os.h \
 	lib/stats.c lib/stats.h \
-	lib/conf.c lib/conf.h \
-	lib/export.c lib/export.h \
+	lib/conf.c lib/conf_parse.c lib/conf.h \
+	lib/export.c lib/export_buf.c lib/export.h \
 	lib/floor.h
