@@ -4,4 +4,5 @@ noinst_LTLIBRARIES += lib/libcore.la
 lib_libcore_la_SOURCES = \
 	lib/os.c lib/os.h \
 	lib/stats.c lib/stats.h \
-	lib/conf.h lib/floor.h
+	lib/floor.c lib/floor.h \
+	lib/conf.h
