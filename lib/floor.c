@@ -30,12 +30,12 @@ struct scan_run {
 	uint64_t start, end, categories;
 };
 
-/* cppcheck-suppress-begin unusedStructMember ; the kernel uses them all */
 struct scan_arg {
+	/* cppcheck-suppress unusedStructMember */
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	/* cppcheck-suppress unusedStructMember */
 	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
 };
-/* cppcheck-suppress-end unusedStructMember */
 
 #define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
 #define SCAN_RUNS  128

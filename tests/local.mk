@@ -1,1 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-floor
+TESTS += tests/unit/t-floor
+tests_unit_t_floor_SOURCES = tests/unit/floor.c
+tests_unit_t_floor_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_floor_LDADD = lib/libcore.la $(CMOCKA_LIBS)
+endif
