@@ -7,3 +7,9 @@ tests_unit_t_floor_SOURCES = tests/unit/floor.c
 tests_unit_t_floor_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_floor_LDADD = lib/libcore.la $(CMOCKA_LIBS)
 endif
+
+# A sanitizer's run-time library has to come first in a process, so it cannot be preloaded with ours.
+EXTRA_DIST += tests/integration/command.sh
+if !SANITIZED
+TESTS += tests/integration/command.sh
+endif

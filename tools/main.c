@@ -42,7 +42,8 @@ static const char help[] =
 	"\n"
 	"Sizes are in kB (1024 bytes). See ptreclaim(1).\n";
 
-static void vcomplain(const char *fmt, va_list ap, const char *tail)
+__attribute__((format(printf, 1, 0))) static void vcomplain(const char *fmt, va_list ap,
+							    const char *tail)
 {
 	char text[1024];
 
