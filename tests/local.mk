@@ -11,5 +11,8 @@ endif
 # A sanitizer's run-time library has to come first in a process, so it cannot be preloaded with ours.
 EXTRA_DIST += tests/integration/command.sh
 if !SANITIZED
+check_PROGRAMS += tests/integration/waster
+tests_integration_waster_SOURCES = tests/integration/waster.c
+tests_integration_waster_LDADD = lib/libcore.la
 TESTS += tests/integration/command.sh
 endif

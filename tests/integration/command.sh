@@ -9,12 +9,15 @@ cmd=$top/tools/ptreclaim
 lib=$top/hooks/.libs/libptreclaim.so
 [ -x "$cmd" ] || { echo "skip: $cmd is not built"; exit 77; }
 [ -e "$lib" ] || { echo "skip: $lib is not built"; exit 77; }
+[ -x "$top/tests/integration/waster" ] || { echo "skip: waster is not built"; exit 77; }
 [ -r /proc/self/pagemap ] || { echo "skip: no readable /proc/self/pagemap"; exit 77; }
 
 tmp=$(mktemp -d) || exit 99
-sleeper=
+sleeper='' few='' many=''
 cleanup() {
-	[ -z "$sleeper" ] || kill "$sleeper" 2>/dev/null
+	for pid in $sleeper $few $many; do
+		kill "$pid" 2>/dev/null
+	done
 	rm -rf "$tmp"
 }
 trap cleanup EXIT
@@ -138,9 +141,36 @@ kthread=2
 [ "$(cat /proc/$kthread/comm 2>/dev/null)" != kthreadd ] ||
 	complains 1 "no address space" floor $kthread
 
+# Tables that map nothing are waste, table by table.
+table=$(($(getconf PAGESIZE) / 1024))
+waste() { # waste N: sets pid to a process with N such tables
+	: >"$tmp/ready"
+	"$top/tests/integration/waster" "$1" <"$tmp/hold" >"$tmp/ready" 3>&- &
+	pid=$!
+	while ! grep -q ready "$tmp/ready" && kill -0 $pid; do
+		sleep 0.01
+	done
+}
+mkfifo "$tmp/hold"
+exec 3<>"$tmp/hold"
+waste 500
+few=$pid
+waste 600
+many=$pid
+for n in 500 600; do
+	[ $n = 500 ] && pid=$few || pid=$many
+	expect 0 floor "$pid"
+	# The table above the regions may be counted, too, if there is nothing else below it.
+	awk -v least=$((n * table)) -v most=$(((n + 4) * table)) \
+		'NR == 2 { exit !($7 >= least && $7 <= most && $7 == $5 - $6) }' "$tmp/out" ||
+		fail "the waste of $n tables"
+done
+
 # --- scan
 
 expect 0 scan
+awk -v first="$many" -v second="$few" '$1 == first { a = NR } $1 == second { b = NR }
+	END { exit !(a && a < b) }' "$tmp/out" || fail "the higher waste is not the higher row"
 awk -v pid="$sleeper" '
 	NR == 1 { if ($1 != "PID" || $NF != "waste") bad = "header"; next }
 	$1 == "total" { total = $2; sum = $NF; next }
@@ -168,7 +198,7 @@ json '(.processes | length) == 2 and .totals.processes >= 2'
 # A name that is neither UTF-8 nor fit for a terminal or for JSON.
 mkdir "$tmp/bin"
 cp "$(command -v sleep)" "$tmp/bin/$(printf 'a"\\\033[2J\377\n')" 2>/dev/null && {
-	"$tmp/bin/$(printf 'a"\\\033[2J\377\n')" 1000 &
+	"$tmp/bin/$(printf 'a"\\\033[2J\377\n')" 1000 3>&- &
 	odd=$!
 	tries=0
 	while [ "$(head -c 1 "/proc/$odd/comm")" != a ] && [ $tries -lt 1000 ]; do
