@@ -48,11 +48,11 @@ enum conf_backend {
 struct conf {
 	enum conf_mode mode;
 	enum conf_backend backend;
-	uint64_t batch_bytes;	    /* most bytes pending; 0: never defer */
-	uint64_t batch_ms;	    /* oldest a pending page may get */
-	uint64_t keep_bytes;	    /* most excess RSS that keeping may cause */
-	uint64_t sweep_ms;	    /* how often zapped regions are swept */
-	uint64_t rollout;	    /* share of hosts in which mode applies, per mille */
+	uint64_t batch_bytes; /* most bytes pending; 0: never defer */
+	uint64_t batch_ms;    /* oldest a pending page may get */
+	uint64_t keep_bytes;  /* most excess RSS that keeping may cause */
+	uint64_t sweep_ms;    /* how often zapped regions are swept */
+	uint64_t rollout;     /* share of hosts in which mode applies, per mille */
 	char rollout_salt[CONF_SALT_MAX];
 	char kill_file[CONF_PATH_MAX];
 	bool stats_print;

@@ -13,15 +13,15 @@
 #include <sys/types.h>
 
 struct floor_report {
-	uint64_t vmpte_kb;	/* VmPTE of /proc/PID/status */
-	uint64_t floor_kb;	/* least possible VmPTE */
-	uint64_t waste_kb;	/* vmpte_kb - floor_kb, never below 0 */
-	uint64_t rss_kb;	/* VmRSS */
-	uint64_t virt_kb;	/* VmSize */
-	uint64_t regions;	/* regions with at least one present or swapped page */
-	uint64_t pmd_tables;	/* tables one level up that these need */
-	uint64_t pud_tables;	/* and two levels up */
-	uint64_t vmas;		/* lines of /proc/PID/maps */
+	uint64_t vmpte_kb;   /* VmPTE of /proc/PID/status */
+	uint64_t floor_kb;   /* least possible VmPTE */
+	uint64_t waste_kb;   /* vmpte_kb - floor_kb, never below 0 */
+	uint64_t rss_kb;     /* VmRSS */
+	uint64_t virt_kb;    /* VmSize */
+	uint64_t regions;    /* regions with at least one present or swapped page */
+	uint64_t pmd_tables; /* tables one level up that these need */
+	uint64_t pud_tables; /* and two levels up */
+	uint64_t vmas;	     /* lines of /proc/PID/maps */
 	char comm[64];
 };
 

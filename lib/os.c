@@ -58,14 +58,14 @@ static long os_syscall(long nr, long a, long b, long c, long d, long e, long f)
 	return r;
 }
 
-#define SYS0(nr)	       os_syscall(nr, 0, 0, 0, 0, 0, 0)
-#define SYS1(nr, a)	       os_syscall(nr, (long)(a), 0, 0, 0, 0, 0)
-#define SYS2(nr, a, b)	       os_syscall(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define SYS3(nr, a, b, c)      os_syscall(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define SYS4(nr, a, b, c, d)   os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
-#define SYS5(nr, a, b, c, d, e) \
+#define SYS0(nr)	     os_syscall(nr, 0, 0, 0, 0, 0, 0)
+#define SYS1(nr, a)	     os_syscall(nr, (long)(a), 0, 0, 0, 0, 0)
+#define SYS2(nr, a, b)	     os_syscall(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define SYS3(nr, a, b, c)    os_syscall(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define SYS4(nr, a, b, c, d) os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define SYS5(nr, a, b, c, d, e)                                                                    \
 	os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define SYS6(nr, a, b, c, d, e, f) \
+#define SYS6(nr, a, b, c, d, e, f)                                                                 \
 	os_syscall(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 static int linux_madvise(void *addr, size_t len, int advice)

@@ -44,7 +44,8 @@ void stats_snapshot(struct stats_snapshot *out)
 		struct stats_shard *s = &stats_shards[i];
 
 		for (unsigned c = 0; c < STAT_COUNT; c++)
-			out->counter[c] += atomic_load_explicit(&s->counter[c], memory_order_relaxed);
+			out->counter[c] +=
+				atomic_load_explicit(&s->counter[c], memory_order_relaxed);
 		for (unsigned h = 0; h < STAT_HOOKS; h++)
 			for (unsigned b = 0; b < STATS_BUCKETS; b++)
 				out->hook_ns[h][b] += atomic_load_explicit(&s->hook_ns[h][b],
