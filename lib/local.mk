@@ -2,8 +2,17 @@
 # Everything below the hooks, as one convenience library: the hooks, the command and the tests link it.
 noinst_LTLIBRARIES += lib/libcore.la
 lib_libcore_la_SOURCES = \
+	lib/backend.c lib/backend.h \
+	lib/batch.c lib/batch.h \
 	lib/conf.c lib/conf_parse.c lib/conf.h \
+	lib/engine.c lib/engine.h \
 	lib/export.c lib/export_buf.c lib/export.h \
 	lib/floor.c lib/floor.h \
+	lib/gauge.h \
 	lib/os.c lib/os.h \
-	lib/stats.c lib/stats.h
+	lib/policy.c lib/policy.h \
+	lib/pool.c lib/pool.h \
+	lib/pressure.c lib/pressure.h \
+	lib/region.c lib/region_map.c lib/region.h \
+	lib/stats.c lib/stats.h \
+	lib/worker.c lib/worker.h

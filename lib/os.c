@@ -317,7 +317,7 @@ static void linux_psi_close(int fd)
 		(void)SYS1(SYS_close, fd);
 }
 
-static uint32_t *linux_wipe_on_fork_word(void)
+static uint32_t *linux_wiped_on_fork(void)
 {
 	void *page = linux_map(os_page_size);
 
@@ -342,7 +342,7 @@ static pid_t linux_getpid(void)
 		.file_exists = linux_file_exists, .read_file = linux_read_file,                    \
 		.replace_file = linux_replace_file, .write_err = linux_write_err,                  \
 		.psi_open = linux_psi_open, .psi_fired = linux_psi_fired,                          \
-		.psi_close = linux_psi_close, .wipe_on_fork_word = linux_wipe_on_fork_word,        \
+		.psi_close = linux_psi_close, .wiped_on_fork = linux_wiped_on_fork,                \
 		.getpid = linux_getpid,                                                            \
 	}
 

@@ -21,6 +21,8 @@
 /* Advice 26 is ours (kernel-patch/); the others may be missing from older headers. */
 #define OS_MADV_PT_RECLAIM 26
 
+#define OS_WIPED_WORDS 16
+
 struct os_ops {
 	/* 0 or -errno. */
 	int (*madvise)(void *addr, size_t len, int advice);
@@ -57,9 +59,9 @@ struct os_ops {
 	int (*psi_fired)(int handle);
 	void (*psi_close)(int handle);
 
-	/* A word that reads 0 in a child after fork() and keeps its value in the parent; NULL if
-	 * the kernel cannot give one. */
-	uint32_t *(*wipe_on_fork_word)(void);
+	/* OS_WIPED_WORDS words that read 0 in a child after fork() and keep their value in the
+	 * parent; NULL if the kernel cannot give them. */
+	uint32_t *(*wiped_on_fork)(void);
 
 	/* This process, asked of the kernel each time: right in a child after fork(). */
 	pid_t (*getpid)(void);

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* backend - see backend.h. */
+#include "backend.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "os.h"
+#include "stats.h"
+
+static enum conf_backend kind = CONF_BACKEND_NONE;
+
+/* Vectors work until an error that a plain call over the same range does not give. */
+static _Atomic bool vectors = true;
+static _Atomic bool ask_vectors = true;
+
+enum conf_backend backend_kind(void)
+{
+	return kind;
+}
+
+bool backend_asks(void)
+{
+	return kind == CONF_BACKEND_PT_RECLAIM;
+}
+
+void backend_after_fork(void)
+{
+	atomic_store(&vectors, true);
+	atomic_store(&ask_vectors, true);
+}
+
+static int plain(const struct iovec *v, int advice)
+{
+	int r;
+
+	stats_add(STAT_SYS_MADVISE, 1);
+	r = os.madvise(v->iov_base, v->iov_len, advice);
+	if (r == -EAGAIN) {
+		stats_add(STAT_SYS_MADVISE, 1);
+		r = os.madvise(v->iov_base, v->iov_len, advice);
+	}
+	return r;
+}
+
+/* The ranges at the front of vec that `done` bytes cover wholly. */
+static unsigned ranges_in(const struct iovec *vec, unsigned n, size_t done)
+{
+	unsigned i = 0;
+
+	while (i < n && vec[i].iov_len <= done)
+		done -= vec[i++].iov_len;
+	return i;
+}
+
+/*
+ * One advice over a vector. What a vectored call did not do is done one by one, so that a range
+ * that cannot be advised never stops the rest. Returns the number of ranges that failed.
+ */
+static unsigned advise(const struct iovec *vec, uint8_t *flag, unsigned n, int advice,
+		       _Atomic bool *usable)
+{
+	unsigned i = 0, failed = 0;
+	bool short_call = false;
+
+	if (n > 1 && atomic_load_explicit(usable, memory_order_relaxed)) {
+		ssize_t r;
+
+		stats_add(STAT_SYS_PROCESS_MADVISE, 1);
+		r = os.process_madvise(vec, n, advice);
+		i = r > 0 ? ranges_in(vec, n, (size_t)r) : 0;
+		if (i < n) {
+			short_call = true;
+			stats_add(STAT_FALLBACKS, 1);
+			/* These mean that the call itself is not to be had here. */
+			if (r == -ENOSYS || r == -EPERM || r == -EBADF || r == -ESRCH)
+				atomic_store(usable, false);
+		}
+	}
+	for (unsigned first = i; i < n; i++) {
+		int r = plain(&vec[i], advice);
+
+		if (r && flag) {
+			flag[i] |= BACKEND_FAILED;
+			failed++;
+		}
+		/* The range at which the vector stopped is fine by itself: it was the vector. */
+		if (short_call && i == first && !r && first == 0)
+			atomic_store(usable, false);
+	}
+	return failed;
+}
+
+static unsigned remap(const struct iovec *vec, uint8_t *flag, unsigned n)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!(flag[i] & BACKEND_REMAP))
+			continue;
+		stats_add(STAT_SYS_REMAP, 1);
+		/* Out of mappings or memory: the pages can still go, if not the table. */
+		if (os.remap(vec[i].iov_base, vec[i].iov_len) && plain(&vec[i], MADV_DONTNEED)) {
+			flag[i] |= BACKEND_FAILED;
+			failed++;
+		}
+	}
+	return failed;
+}
+
+unsigned backend_zap(const struct iovec *vec, uint8_t *flag, unsigned n)
+{
+	unsigned failed = 0;
+
+	if (kind != CONF_BACKEND_REMAP)
+		return advise(vec, flag, n, MADV_DONTNEED, &vectors);
+	failed = remap(vec, flag, n);
+	for (unsigned i = 0, j; i < n; i = j) {
+		for (j = i; j < n && !(flag[j] & BACKEND_REMAP); j++)
+			;
+		failed += advise(vec + i, flag + i, j - i, MADV_DONTNEED, &vectors);
+		for (; j < n && flag[j] & BACKEND_REMAP; j++)
+			;
+	}
+	return failed;
+}
+
+void backend_ask(const struct iovec *vec, unsigned n)
+{
+	if (backend_asks())
+		(void)advise(vec, NULL, n, OS_MADV_PT_RECLAIM, &ask_vectors);
+}
+
+/*
+ * The probe. Scratch regions are touched so that each has a table; the job is done to all of them;
+ * VmPTE must fall by most of the tables. Pages that must survive are checked.
+ */
+#define PROBE_REGIONS 8
+
+static long vmpte_kb(void)
+{
+	char buf[4096], *p;
+
+	if (os.read_file("/proc/self/status", buf, sizeof(buf)) <= 0)
+		return -1;
+	p = strstr(buf, "VmPTE:");
+	return p ? strtol(p + strlen("VmPTE:"), NULL, 10) : -1;
+}
+
+/* Zap half of each region, then ask; the first page of the first region holds data. */
+static bool job_pt_reclaim(char *base)
+{
+	struct iovec v[PROBE_REGIONS];
+
+	for (size_t i = 0; i < PROBE_REGIONS; i++) {
+		char *page = base + i * os_region_size + os_region_size / 2;
+
+		v[i] = (struct iovec){.iov_base = page, .iov_len = os_page_size};
+		if (os.madvise(page, os_page_size, MADV_DONTNEED))
+			return false;
+	}
+	for (size_t i = 0; i < PROBE_REGIONS; i++)
+		if (os.madvise(v[i].iov_base, v[i].iov_len, OS_MADV_PT_RECLAIM))
+			return false;
+	return true;
+}
+
+static bool job_dontneed(char *base)
+{
+	for (size_t i = 0; i < PROBE_REGIONS; i++)
+		if (os.madvise(base + i * os_region_size, os_region_size, MADV_DONTNEED))
+			return false;
+	return true;
+}
+
+static bool job_remap(char *base)
+{
+	for (size_t i = 0; i < PROBE_REGIONS; i++)
+		if (os.remap(base + i * os_region_size, os_region_size))
+			return false;
+	return true;
+}
+
+bool backend_probe(enum conf_backend which)
+{
+	size_t len = (PROBE_REGIONS + 2) * os_region_size;
+	bool ok = false;
+	char *map;
+
+	if (which == CONF_BACKEND_NONE || which == CONF_BACKEND_AUTO)
+		return true;
+	map = os.map(len);
+	if (!map)
+		return false;
+	/* Aligned, with a page of data behind the last region and, to be kept, in the first. */
+	char *base = (char *)(((uintptr_t)map + os_region_size - 1) & ~(os_region_size - 1));
+	char *beside = base + PROBE_REGIONS * os_region_size;
+	bool keeps = which == CONF_BACKEND_PT_RECLAIM;
+
+	(void)os.madvise(map, len, MADV_NOHUGEPAGE);
+	*beside = 1;
+	for (size_t i = 0; i < PROBE_REGIONS; i++)
+		base[i * os_region_size + os_region_size / 2] = 1;
+	if (keeps)
+		base[0] = 1;
+	long table_kb = (long)(os_page_size >> 10), before = vmpte_kb();
+
+	ok = keeps ? job_pt_reclaim(base)
+		   : which == CONF_BACKEND_DONTNEED ? job_dontneed(base) : job_remap(base);
+	long after = vmpte_kb();
+
+	/* Where VmPTE cannot be read, what the call said has to do. Other threads may have taken
+	 * tables meanwhile: most must be gone, not all. */
+	if (ok && before >= 0 && after >= 0)
+		ok = before - after >= (PROBE_REGIONS - 2) * table_kb;
+	else if (which != CONF_BACKEND_DONTNEED)
+		ok = false;
+	if (*beside != 1 || base[0] != (keeps ? 1 : 0) || base[os_region_size / 2] != 0)
+		ok = false;
+	(void)os.unmap(map, len);
+	return ok;
+}
+
+enum conf_backend backend_choose(enum conf_backend want)
+{
+	static const enum conf_backend order[] = {
+		CONF_BACKEND_PT_RECLAIM,
+		CONF_BACKEND_DONTNEED,
+		CONF_BACKEND_REMAP,
+	};
+
+	kind = CONF_BACKEND_NONE;
+	if (want != CONF_BACKEND_AUTO) {
+		if (backend_probe(want))
+			kind = want;
+		return kind;
+	}
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (backend_probe(order[i])) {
+			kind = order[i];
+			break;
+		}
+	return kind;
+}

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* batch - see batch.h. */
+#include "batch.h"
+
+#include <stdatomic.h>
+
+#include "gauge.h"
+#include "os.h"
+
+/* Generations a region waits after a zap of it was refused, before it is tried again. */
+#define RETRY_GENERATIONS 20
+
+static struct batch_limits limits;
+
+/* Pending queue: a stack that is only pushed to and taken whole. */
+static _Atomic(struct region *) queue __attribute__((aligned(128)));
+static _Atomic(struct region *) sweep_queue;
+static _Atomic uint32_t generation;
+
+static struct gauge pending __attribute__((aligned(128)));
+static _Atomic int64_t in_flight;
+
+/* For those who wait for a flight to land: bumped after each. */
+static _Atomic uint32_t landed;
+static _Atomic uint32_t waiting;
+
+void batch_init(const struct batch_limits *l)
+{
+	limits = *l;
+	/* All shards together stay within a quarter of the limit. */
+	pending.grain = (int64_t)(l->bytes / 4 / STATS_SHARDS);
+}
+
+static int64_t slop(void)
+{
+	return pending.grain * STATS_SHARDS;
+}
+
+uint64_t batch_bytes_near(void)
+{
+	int64_t n = gauge_near(&pending) + atomic_load_explicit(&in_flight, memory_order_relaxed);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+uint64_t batch_bytes_exact(void)
+{
+	int64_t n = gauge_exact(&pending) + atomic_load(&in_flight);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+bool batch_over_limit(void)
+{
+	return (int64_t)batch_bytes_near() + slop() >= (int64_t)limits.bytes;
+}
+
+bool batch_wants_flush(void)
+{
+	return batch_bytes_near() >= limits.bytes / 8 * 5;
+}
+
+bool batch_idle(void)
+{
+	return !atomic_load(&queue);
+}
+
+bool batch_sweep_idle(void)
+{
+	return !atomic_load(&sweep_queue);
+}
+
+/* Push r unless it is queued already. True if the queue was empty. */
+static bool enqueue(struct region *r, uint32_t stamp)
+{
+	struct region *head;
+
+	if (atomic_load(&r->flags) & REGION_QUEUED ||
+	    atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED)
+		return false;
+	atomic_store_explicit(&r->stamp, stamp, memory_order_relaxed);
+	head = atomic_load(&queue);
+	do
+		atomic_store_explicit(&r->next, head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(&queue, &head, r));
+	return !head;
+}
+
+bool batch_pending(struct region *r, unsigned pages)
+{
+	gauge_add(&pending, (int64_t)pages << os_page_shift);
+	return enqueue(r, atomic_load_explicit(&generation, memory_order_relaxed));
+}
+
+void batch_cancelled(uint64_t bytes)
+{
+	gauge_add(&pending, -(int64_t)bytes);
+}
+
+static struct region *next_of(struct region *r)
+{
+	return atomic_load_explicit(&r->next, memory_order_relaxed);
+}
+
+/* Merge sort of a list by address: flights then come in order and neighbours meet. */
+static struct region *sorted(struct region *list)
+{
+	struct region *half = list, *fast, *rest, *head = NULL;
+	_Atomic(struct region *) anchor = NULL, *tail = &anchor;
+
+	if (!list || !next_of(list))
+		return list;
+	for (fast = next_of(list); fast && next_of(fast); fast = next_of(next_of(fast)))
+		half = next_of(half);
+	rest = next_of(half);
+	atomic_store_explicit(&half->next, NULL, memory_order_relaxed);
+	list = sorted(list);
+	rest = sorted(rest);
+	while (list && rest) {
+		struct region **least = list->base < rest->base ? &list : &rest;
+		struct region *r = *least;
+
+		*least = next_of(r);
+		atomic_store_explicit(tail, r, memory_order_relaxed);
+		tail = &r->next;
+	}
+	atomic_store_explicit(tail, list ? list : rest, memory_order_relaxed);
+	head = atomic_load_explicit(&anchor, memory_order_relaxed);
+	return head;
+}
+
+/* Put the pages of a range where they belong after their zap. */
+static void settle(const struct iovec *v, bool ok)
+{
+	uintptr_t a = (uintptr_t)v->iov_base, end = a + v->iov_len;
+
+	while (a < end) {
+		struct region *r = region_find(a);
+		uintptr_t stop = region_base(a) + os_region_size;
+
+		if (stop > end)
+			stop = end;
+		region_settle(r, region_page(a), region_page(stop - 1) + 1, ok);
+		if (!ok) {
+			gauge_add(&pending, (int64_t)(stop - a));
+			enqueue(r, atomic_load(&generation) + RETRY_GENERATIONS);
+		}
+		a = stop;
+	}
+}
+
+void batch_issue(struct flight *f)
+{
+	if (f->n) {
+		unsigned failed = backend_zap(f->vec, f->flag, f->n);
+
+		for (unsigned i = 0; i < f->n; i++) {
+			bool ok = !(f->flag[i] & BACKEND_FAILED);
+
+			settle(&f->vec[i], ok);
+			if (!ok)
+				stats_add(STAT_FAILED, f->vec[i].iov_len);
+		}
+		f->failed += failed;
+		atomic_fetch_sub(&in_flight, (int64_t)f->bytes);
+		atomic_fetch_add(&landed, 1);
+		if (atomic_load(&waiting)) {
+			stats_add(STAT_SYS_FUTEX, 1);
+			os.futex_wake(&landed, INT32_MAX);
+		}
+	}
+	/* The pages are free to be used: asking destroys nothing. */
+	if (f->asks)
+		backend_ask(f->ask, f->asks);
+	f->n = 0;
+	f->asks = 0;
+	f->bytes = 0;
+}
+
+static void add_range(struct flight *f, uintptr_t addr, size_t len, uint8_t flag)
+{
+	struct iovec *last = f->n ? &f->vec[f->n - 1] : NULL;
+
+	if (last && f->flag[f->n - 1] == flag && (uintptr_t)last->iov_base + last->iov_len == addr) {
+		last->iov_len += len;
+	} else {
+		f->vec[f->n] = (struct iovec){.iov_base = (void *)addr, .iov_len = len};
+		f->flag[f->n] = flag;
+		f->n++;
+	}
+	f->bytes += len;
+	atomic_fetch_add(&in_flight, (int64_t)len);
+}
+
+static void ask_later(struct flight *f, const struct region *r)
+{
+	if (!backend_asks())
+		return;
+	f->ask[f->asks++] = (struct iovec){.iov_base = (void *)r->base, .iov_len = os_region_size};
+}
+
+static bool remappable(const struct region *r)
+{
+	return limits.may_remap && backend_kind() == CONF_BACKEND_REMAP &&
+	       atomic_load(&r->ours) == region_pages();
+}
+
+void batch_flush_region(struct region *r, struct flight *f)
+{
+	struct region_set set;
+	unsigned n, a, b = 0;
+
+	switch (region_claim(r, &set, &n)) {
+	case REGION_NOTHING:
+		return;
+	case REGION_WHOLE:
+		add_range(f, r->base, os_region_size, remappable(r) ? BACKEND_REMAP : 0);
+		stats_add(STAT_REGIONS_FREED, 1);
+		ask_later(f, r);
+		break;
+	case REGION_PIECES:
+		/* What is in `set` is in flight from here on, also while earlier runs are issued. */
+		while (region_set_run(&set, b, &a, &b)) {
+			if (f->n == f->cap)
+				batch_issue(f);
+			add_range(f, region_addr(r, a), (size_t)(b - a) << os_page_shift, 0);
+		}
+		stats_add(STAT_REGIONS_PARTIAL, 1);
+		if (backend_asks())
+			stats_add(STAT_REGIONS_ASKED, 1);
+		ask_later(f, r);
+		break;
+	}
+	gauge_add(&pending, -((int64_t)n << os_page_shift));
+	stats_add(STAT_ZAPPED, (uint64_t)n << os_page_shift);
+	if (f->n == f->cap || f->asks == f->cap || f->bytes >= BATCH_FLIGHT_BYTES)
+		batch_issue(f);
+}
+
+/* Flush a list that was taken off the queue; put back what is too young. Bytes flushed. */
+static uint64_t flush_list(struct region *list, bool (*ripe)(uint32_t stamp), struct flight *f)
+{
+	uint64_t before = batch_bytes_exact();
+
+	for (struct region *r = sorted(list), *next; r; r = next) {
+		next = next_of(r);
+		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
+
+		/* Off the queue before the claim: a page released after it queues r again. */
+		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
+		if (ripe && !ripe(stamp))
+			enqueue(r, stamp);
+		else
+			batch_flush_region(r, f);
+	}
+	batch_issue(f);
+	uint64_t after = batch_bytes_exact();
+
+	return before > after ? before - after : 0;
+}
+
+static bool ripe_by_age(uint32_t stamp)
+{
+	return (int32_t)(atomic_load(&generation) - stamp) >= 2;
+}
+
+uint64_t batch_tick(struct flight *f)
+{
+	struct region *list;
+
+	atomic_fetch_add(&generation, 1);
+	list = atomic_exchange(&queue, NULL);
+	if (!list)
+		return 0;
+	stats_add(STAT_FLUSH_AGE, 1);
+	return flush_list(list, ripe_by_age, f);
+}
+
+uint64_t batch_flush_all(enum stat why, struct flight *f)
+{
+	struct region *list = atomic_exchange(&queue, NULL);
+
+	stats_add(why, 1);
+	return flush_list(list, NULL, f);
+}
+
+uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f)
+{
+	struct region *taken = atomic_exchange(&queue, NULL), *list = NULL, *next;
+	uint64_t have = batch_bytes_exact(), before = have;
+
+	stats_add(why, 1);
+	/* The stack has the newest first: turned round, the oldest. */
+	for (; taken; taken = next) {
+		next = next_of(taken);
+		atomic_store_explicit(&taken->next, list, memory_order_relaxed);
+		list = taken;
+	}
+	for (struct region *r = list; r; r = next) {
+		next = next_of(r);
+		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
+		bool refused = (int32_t)(stamp - atomic_load(&generation)) > 0;
+
+		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
+		if (refused || have <= keep) {
+			enqueue(r, stamp);
+			continue;
+		}
+		have -= (uint64_t)region_count_pending(r) << os_page_shift;
+		batch_flush_region(r, f);
+		if ((int64_t)have < 0)
+			have = 0;
+	}
+	batch_issue(f);
+	have = batch_bytes_exact();
+	return before > have ? before - have : 0;
+}
+
+bool batch_wait(struct region *r, unsigned page, uint64_t *deadline)
+{
+	bool left = false;
+
+	atomic_fetch_add(&waiting, 1);
+	for (;;) {
+		uint32_t seen = atomic_load(&landed);
+
+		if (region_first_flight(r, page, page + 1) != page) {
+			left = true;
+			break;
+		}
+		uint64_t now = os.clock_ns();
+
+		if (!*deadline)
+			*deadline = now + BATCH_WAIT_NS;
+		if (now >= *deadline)
+			break;
+		stats_add(STAT_SYS_FUTEX, 1);
+		os.futex_wait(&landed, seen, *deadline - now);
+	}
+	atomic_fetch_sub(&waiting, 1);
+	return left;
+}
+
+void batch_zapped(struct region *r)
+{
+	struct region *head;
+
+	if (atomic_load(&r->flags) & REGION_SWEEP ||
+	    atomic_fetch_or(&r->flags, REGION_SWEEP) & REGION_SWEEP)
+		return;
+	head = atomic_load(&sweep_queue);
+	do
+		atomic_store_explicit(&r->next_sweep, head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(&sweep_queue, &head, r));
+}
+
+void batch_sweep(struct flight *f)
+{
+	struct region *r = atomic_exchange(&sweep_queue, NULL), *next;
+
+	for (; r; r = next) {
+		next = atomic_load_explicit(&r->next_sweep, memory_order_relaxed);
+		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_SWEEP);
+		stats_add(STAT_REGIONS_SWEPT, 1);
+		ask_later(f, r);
+		if (f->asks == f->cap)
+			batch_issue(f);
+	}
+	batch_issue(f);
+}
+
+static void requeue(struct region *r, void *arg)
+{
+	int64_t *bytes = arg;
+	unsigned n = region_after_fork(r);
+
+	if (!n)
+		return;
+	*bytes += (int64_t)n << os_page_shift;
+	enqueue(r, atomic_load(&generation));
+}
+
+void batch_after_fork(void)
+{
+	int64_t bytes = 0;
+
+	atomic_store(&queue, NULL);
+	atomic_store(&sweep_queue, NULL);
+	atomic_store(&in_flight, 0);
+	atomic_store(&waiting, 0);
+	region_each(requeue, &bytes);
+	gauge_set(&pending, bytes);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * batch - what is pending, when it is flushed, what is in flight.
+ *
+ * A region with pending pages is queued once, stamped with the current generation. The worker opens
+ * a new generation every half of batch_ms and flushes what was queued two generations ago, so no
+ * page is pending for longer than batch_ms and no hook reads a clock. Flushing takes regions in
+ * address order, claims their pages, and hands neighbours as one range to the backend.
+ *
+ * All functions are safe in any thread, allocate nothing and take no lock.
+ */
+#ifndef PTR_BATCH_H
+#define PTR_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend.h"
+#include "region.h"
+#include "stats.h"
+
+struct batch_limits {
+	uint64_t bytes;	 /* most bytes pending or in flight */
+	bool may_remap;	 /* whole regions of our own may be mapped anew */
+};
+
+void batch_init(const struct batch_limits *l);
+
+/*
+ * A flush in the making: ranges that are in flight until it is issued. The caller owns the memory;
+ * FLIGHT_SMALL fits on any thread's stack.
+ */
+#define FLIGHT_SMALL 16
+struct flight {
+	unsigned n, cap;
+	size_t bytes;
+	struct iovec *vec;
+	uint8_t *flag;
+	unsigned asks; /* regions to be passed to MADV_PT_RECLAIM afterwards */
+	struct iovec *ask;
+	unsigned failed;
+};
+
+#define FLIGHT_ON_STACK(f, size)                                                                   \
+	struct iovec f##_vec[size], f##_ask[size];                                                 \
+	uint8_t f##_flag[size];                                                                    \
+	struct flight f = {.cap = (size), .vec = f##_vec, .flag = f##_flag, .ask = f##_ask}
+
+/* Most bytes in one flight: what bounds the wait of somebody who wants one of its pages back. */
+#define BATCH_FLIGHT_BYTES ((size_t)8 << 20)
+
+/* Pages of r became pending: queue it. Returns true if the queue was empty. */
+bool batch_pending(struct region *r, unsigned pages);
+
+/* Pages left pending by being taken back. */
+void batch_cancelled(uint64_t bytes);
+
+/* Flush what one region has pending, now. */
+void batch_flush_region(struct region *r, struct flight *f);
+/* Issue what f holds. */
+void batch_issue(struct flight *f);
+
+/* Flush the queue: everything. `why` is counted. Returns bytes flushed. */
+uint64_t batch_flush_all(enum stat why, struct flight *f);
+/* Flush the oldest regions until at most `keep` bytes are pending. */
+uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f);
+/* Open a generation and flush what was queued two ago. */
+uint64_t batch_tick(struct flight *f);
+
+/* Nothing queued? */
+bool batch_idle(void);
+
+/* Bytes pending or in flight: near (one load, for hooks) and exact (for reports). */
+uint64_t batch_bytes_near(void);
+uint64_t batch_bytes_exact(void);
+/* Is the limit reached? Is so much of it that the worker should make room? */
+bool batch_over_limit(void);
+bool batch_wants_flush(void);
+
+/* Wait until page of r is out of flight, at most until *deadline (0: set on the first wait). False
+ * if the time is up. */
+#define BATCH_WAIT_NS (20u * 1000 * 1000)
+bool batch_wait(struct region *r, unsigned page, uint64_t *deadline);
+
+/* Regions known only by zaps of others: remember one; sweep those remembered. */
+void batch_zapped(struct region *r);
+void batch_sweep(struct flight *f);
+bool batch_sweep_idle(void);
+
+/* The child after fork, alone: rebuild queue and gauges from the records. */
+void batch_after_fork(void);
+
+#endif

@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* engine - see engine.h. */
+#include "engine.h"
+
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "backend.h"
+#include "batch.h"
+#include "os.h"
+#include "policy.h"
+#include "pool.h"
+#include "region.h"
+#include "worker.h"
+
+/* Pages of a run that mincore is asked about at once. */
+#define LOOK_PAGES 512
+/* Runs of pending pages that one reuse collects before it deals with them. */
+#define REUSE_RUNS 32
+
+enum alive { ALIVE_NEEDS_FIX, ALIVE_YES, ALIVE_FIXING };
+
+static struct {
+	uint64_t batch_bytes;
+	uint64_t keep_bytes;
+	enum conf_mode mode;
+	_Atomic bool paused;	 /* the kill file exists */
+	_Atomic bool pressure;	 /* memory is short */
+	_Atomic uint32_t *alive; /* enum alive, in memory that fork wipes; NULL if there is none */
+} engine;
+
+/* One region's share of a range. */
+struct part {
+	uintptr_t addr, end;
+	unsigned from, to; /* pages */
+};
+
+static bool part_next(struct part *p, uintptr_t end)
+{
+	p->addr = p->end;
+	if (p->addr >= end)
+		return false;
+	p->end = region_base(p->addr) + os_region_size;
+	if (p->end > end)
+		p->end = end;
+	p->from = region_page(p->addr);
+	p->to = region_page(p->end - 1) + 1;
+	return true;
+}
+
+#define FOR_PARTS(p, start, stop)                                                                  \
+	for (struct part p = {.end = (uintptr_t)(start)}; part_next(&p, (uintptr_t)(stop));)
+
+static uint64_t bytes(uint64_t pages)
+{
+	return pages << os_page_shift;
+}
+
+enum conf_mode engine_mode(void)
+{
+	return engine.mode;
+}
+
+const char *engine_backend_name(void)
+{
+	return conf_backend_name(backend_kind());
+}
+
+enum conf_mode engine_init(const struct conf *c)
+{
+	engine.mode = conf_effective_mode(c);
+	if (engine.mode != CONF_ON)
+		return engine.mode;
+	engine.batch_bytes = c->batch_bytes;
+	engine.keep_bytes = c->keep_bytes;
+	engine.alive = (_Atomic uint32_t *)os.wiped_on_fork();
+	if (engine.alive) {
+		atomic_store(engine.alive, ALIVE_YES);
+		worker_init(engine.alive + 1);
+	}
+	backend_choose(c->backend);
+	batch_init(&(struct batch_limits){.bytes = c->batch_bytes, .may_remap = true});
+	policy_init(c->keep_bytes);
+	return engine.mode;
+}
+
+static void add_kept(struct region *r, void *arg)
+{
+	*(uint64_t *)arg += region_count_kept(r);
+}
+
+static void fix_after_fork(void)
+{
+	uint64_t kept = 0;
+
+	stats_reset();
+	backend_after_fork();
+	batch_after_fork();
+	region_each(add_kept, &kept);
+	policy_after_fork(kept);
+}
+
+void engine_after_fork(void)
+{
+	uint32_t state = ALIVE_NEEDS_FIX;
+
+	if (engine.mode != CONF_ON)
+		return;
+	if (!engine.alive) {
+		worker_forget();
+		fix_after_fork();
+		return;
+	}
+	if (atomic_compare_exchange_strong(engine.alive, &state, ALIVE_FIXING)) {
+		fix_after_fork();
+		atomic_store(engine.alive, ALIVE_YES);
+	}
+	/* Another thread of the child is at it: its work is bounded, and so is this wait. */
+	while (atomic_load(engine.alive) == ALIVE_FIXING)
+		os.futex_wait(engine.alive, ALIVE_FIXING, 1000000);
+}
+
+static inline void check_fork(void)
+{
+	if (engine.alive && __builtin_expect(atomic_load_explicit(engine.alive, memory_order_acquire) !=
+						     ALIVE_YES, 0))
+		engine_after_fork();
+}
+
+bool engine_map(void *addr, size_t len, bool ours)
+{
+	if (engine.mode != CONF_ON)
+		return false;
+	check_fork();
+	if (!region_map((uintptr_t)addr, len, ours))
+		return false;
+	stats_add(STAT_MAPPED, len);
+	return true;
+}
+
+void engine_pad(void *end)
+{
+	struct region *r = region_find((uintptr_t)end);
+
+	if (r)
+		atomic_store(&r->slack, region_page((uintptr_t)end));
+}
+
+size_t engine_take_pad(void *end)
+{
+	uint32_t page = region_page((uintptr_t)end);
+	struct region *r = page ? region_find((uintptr_t)end) : NULL;
+
+	if (!r || !atomic_compare_exchange_strong(&r->slack, &page, 0))
+		return 0;
+	return os_region_size - bytes(page);
+}
+
+/* Learn from a release whether owners of such ranges touch what they are given. */
+static void sample(uintptr_t addr, size_t pages)
+{
+	unsigned char resident[POLICY_SAMPLE_PAGES];
+	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
+	size_t looked = 0, touched = 0;
+
+	stats_add(STAT_SYS_MINCORE, 1);
+	if (os.mincore((void *)addr, bytes(n), resident))
+		return;
+	FOR_PARTS (p, addr, addr + bytes(n)) {
+		struct region *r = region_find(p.addr);
+
+		for (unsigned page = p.from; page < p.to; page++) {
+			size_t i = (region_base(p.addr) + bytes(page) - addr) >> os_page_shift;
+
+			if (r && region_kept(r, page))
+				continue;
+			looked++;
+			touched += resident[i] & 1;
+		}
+	}
+	/* Mostly kept pages: the few others say little about what was given out. */
+	if (looked * 2 >= n) {
+		policy_learn(pages, looked, touched);
+		stats_add(STAT_POLICY_SAMPLES, 1);
+	}
+}
+
+static bool deferring(void)
+{
+	return engine.batch_bytes && !atomic_load_explicit(&engine.pressure, memory_order_relaxed) &&
+	       worker_running();
+}
+
+/* Zap a range that was just released, in the thread that released it. */
+static void flush_range(uintptr_t addr, uintptr_t end)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	stats_add(STAT_FLUSH_INLINE, 1);
+	FOR_PARTS (p, addr, end) {
+		struct region *r = region_find(p.addr);
+
+		if (r)
+			batch_flush_region(r, &f);
+	}
+	batch_issue(&f);
+}
+
+/* in use -> pending, and onto the queue. True if that had been empty. */
+static bool make_pending(uintptr_t addr, uintptr_t end)
+{
+	bool first = false;
+
+	FOR_PARTS (p, addr, end) {
+		struct region *r = region_find(p.addr);
+		unsigned unkept, n;
+
+		if (!r)
+			continue;
+		n = region_release(r, p.from, p.to, &unkept);
+		policy_unkept(unkept);
+		first |= batch_pending(r, n);
+	}
+	return first;
+}
+
+bool engine_release(void *start, size_t len)
+{
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	uint64_t t = stats_hook_begin();
+	bool first, defer;
+
+	stats_add(STAT_RELEASED, len);
+	if (engine.mode != CONF_ON || atomic_load_explicit(&engine.paused, memory_order_relaxed)) {
+		stats_add(STAT_DECLINED, len);
+		return false;
+	}
+	check_fork();
+	/* First whatever may fail: a release is taken whole or not at all. */
+	FOR_PARTS (p, addr, end)
+		if (!region_get(p.addr)) {
+			stats_add(STAT_DECLINED, len);
+			return false;
+		}
+	if (policy_wants_sample(len >> os_page_shift))
+		sample(addr, len >> os_page_shift);
+	/* Before any page is pending: afterwards a flush elsewhere may make room. */
+	defer = deferring() && !batch_over_limit();
+	first = make_pending(addr, end);
+	if (!defer) {
+		flush_range(addr, end);
+	} else {
+		stats_add(STAT_DEFERRED, len);
+		if (batch_wants_flush())
+			worker_kick(WORKER_FLUSH);
+		else if (first)
+			worker_kick(WORKER_TICK);
+	}
+	stats_hook_end(STAT_HOOK_RELEASE, t);
+	return true;
+}
+
+/* Pending pages that a reuse took back and that must read zero before it returns. */
+struct runs {
+	size_t range; /* pages of the whole reuse */
+	unsigned n;
+	size_t pages;
+	bool solid; /* nothing but the reuse's own pages lies between the runs */
+	struct {
+		uintptr_t addr, end;
+	} run[REUSE_RUNS];
+};
+
+static void mark_kept(uintptr_t addr, uintptr_t end, size_t range)
+{
+	size_t fresh = 0;
+
+	FOR_PARTS (p, addr, end) {
+		struct region *r = region_find(p.addr);
+
+		if (r)
+			fresh += region_keep(r, p.from, p.to);
+	}
+	policy_kept(range, fresh);
+	stats_add(STAT_KEPT, end - addr);
+}
+
+/* Zero in place, and count what is kept. */
+static void keep(uintptr_t addr, uintptr_t end, size_t range)
+{
+	os.zero((void *)addr, end - addr);
+	mark_kept(addr, end, range);
+}
+
+static void zap(uintptr_t addr, uintptr_t end)
+{
+	int r;
+
+	stats_add(STAT_SYS_MADVISE_REUSE, 1);
+	r = os.madvise((void *)addr, end - addr, MADV_DONTNEED);
+	if (!r) {
+		stats_add(STAT_REUSE_ZAPPED, end - addr);
+		return;
+	}
+	/* Locked, or the kernel is out of memory: zero is promised all the same. */
+	stats_add(STAT_FAILED, end - addr);
+	os.zero((void *)addr, end - addr);
+}
+
+/* Zero what is resident of a run, if the policy thinks that cheaper; false: zap it. */
+static bool keep_resident(uintptr_t addr, uintptr_t end, size_t range)
+{
+	unsigned char resident[LOOK_PAGES];
+	size_t pages = (end - addr) >> os_page_shift, n = 0;
+
+	if (pages > LOOK_PAGES)
+		return false;
+	stats_add(STAT_SYS_MINCORE, 1);
+	if (os.mincore((void *)addr, end - addr, resident))
+		return false;
+	for (size_t i = 0; i < pages; i++)
+		n += resident[i] & 1;
+	if (!policy_keep(range, n))
+		return false;
+	for (size_t i = 0, j; i < pages; i = j) {
+		for (j = i; j < pages && resident[j] & 1; j++)
+			;
+		if (j > i)
+			keep(addr + bytes(i), addr + bytes(j), range);
+		for (; j < pages && !(resident[j] & 1); j++)
+			;
+	}
+	return true;
+}
+
+/* Keep the run, in pieces that mincore can be asked about at once; what is not kept is zapped. */
+static void keep_run(uintptr_t addr, uintptr_t end, size_t range)
+{
+	uintptr_t zap_from = addr;
+
+	while (addr < end) {
+		uintptr_t stop = end - addr > bytes(LOOK_PAGES) ? addr + bytes(LOOK_PAGES) : end;
+
+		if (keep_resident(addr, stop, range)) {
+			if (zap_from < addr)
+				zap(zap_from, addr);
+			zap_from = stop;
+		}
+		addr = stop;
+	}
+	if (zap_from < end)
+		zap(zap_from, end);
+}
+
+static void runs_finish(struct runs *s)
+{
+	if (!s->n)
+		return;
+	if (policy_may_keep(s->range, s->pages)) {
+		for (unsigned i = 0; i < s->n; i++) {
+			uintptr_t addr = s->run[i].addr, end = s->run[i].end;
+
+			if (end - addr <= bytes(POLICY_BLIND_PAGES))
+				keep(addr, end, s->range);
+			else
+				keep_run(addr, end, s->range);
+		}
+	} else if (s->solid) {
+		/* The pages between the runs are the caller's as well, and empty. */
+		zap(s->run[0].addr, s->run[s->n - 1].end);
+	} else {
+		for (unsigned i = 0; i < s->n; i++)
+			zap(s->run[i].addr, s->run[i].end);
+	}
+	s->n = 0;
+	s->pages = 0;
+}
+
+static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
+{
+	if (s->n && s->run[s->n - 1].end == addr) {
+		s->run[s->n - 1].end = end;
+	} else {
+		if (s->n == REUSE_RUNS)
+			runs_finish(s);
+		s->run[s->n].addr = addr;
+		s->run[s->n].end = end;
+		s->n++;
+	}
+	s->pages += (end - addr) >> os_page_shift;
+}
+
+/*
+ * A reuse took [addr, end) and met a page that would not land. What was taken is pending again,
+ * zeroed already or not; unless strangers are among it, which must never be: then what was pending
+ * is zeroed, so that it stays true that the range reads zero, and its pages become strangers too.
+ */
+static void reuse_refused(struct runs *s, const struct region *r, const struct region_set *dirty,
+			  uintptr_t addr, uintptr_t end, bool strangers)
+{
+	unsigned a, b = 0;
+
+	if (!strangers) {
+		if (make_pending(addr, end))
+			worker_kick(WORKER_TICK);
+		return;
+	}
+	s->solid = false;
+	while (region_set_run(dirty, b, &a, &b))
+		runs_add(s, region_addr(r, a), region_addr(r, b));
+	runs_finish(s);
+}
+
+enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
+{
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	struct runs runs = {.range = len >> os_page_shift, .solid = true};
+	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
+	bool strangers = false;
+
+	if (engine.mode != CONF_ON)
+		return ENGINE_STRANGERS;
+	check_fork();
+	FOR_PARTS (p, addr, end) {
+		struct region *r = region_find(p.addr);
+		struct region_set dirty;
+		unsigned n = 0, page = p.from, a, b = 0;
+
+		if (!r) {
+			strangers = true;
+			runs.solid = false;
+			continue;
+		}
+		for (unsigned i = 0; i < region_words(); i++)
+			dirty.word[i] = 0;
+		while ((page = region_reuse(r, page, p.to, &dirty, &n, &strangers)) < p.to) {
+			stats_add(STAT_REUSE_WAITS, 1);
+			if (batch_wait(r, page, &deadline))
+				continue;
+			stats_add(STAT_REUSE_TIMEOUTS, 1);
+			batch_cancelled(bytes(n) + cancelled);
+			reuse_refused(&runs, r, &dirty, addr, region_addr(r, page), strangers);
+			return ENGINE_BUSY;
+		}
+		if (strangers)
+			runs.solid = false;
+		cancelled += bytes(n);
+		while (need_zero && region_set_run(&dirty, b, &a, &b))
+			runs_add(&runs, region_addr(r, a), region_addr(r, b));
+	}
+	if (cancelled) {
+		batch_cancelled(cancelled);
+		stats_add(STAT_CANCELLED, cancelled);
+	}
+	runs_finish(&runs);
+	stats_add(STAT_REUSED, len);
+	stats_hook_end(STAT_HOOK_REUSE, t);
+	return strangers ? ENGINE_STRANGERS : ENGINE_OK;
+}
+
+bool engine_unmap(void *start, size_t len)
+{
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	uint64_t deadline = 0;
+
+	if (engine.mode != CONF_ON)
+		return true;
+	check_fork();
+	FOR_PARTS (p, addr, end) {
+		unsigned page, pending;
+		struct region *r;
+
+		if (p.end - p.addr == os_region_size)
+			region_forget_untouched(p.addr);
+		r = region_find(p.addr);
+		if (!r)
+			continue;
+		/* Forgotten page by page: the rest of the account must not be lost on a refusal. */
+		policy_unkept(region_forget(r, p.from, p.to, &pending));
+		batch_cancelled(bytes(pending));
+		while ((page = region_first_flight(r, p.from, p.to)) < p.to)
+			if (!batch_wait(r, page, &deadline))
+				return false;
+		/* What landed meanwhile. */
+		(void)region_forget(r, p.from, p.to, &pending);
+		batch_cancelled(bytes(pending));
+	}
+	stats_add(STAT_UNMAPPED, len);
+	return true;
+}
+
+void engine_zapped(void *start, size_t len)
+{
+	/* Nothing but asking may be done to such a region, so without that there is nothing to note. */
+	if (engine.mode != CONF_ON || !backend_asks() ||
+	    atomic_load_explicit(&engine.paused, memory_order_relaxed))
+		return;
+	check_fork();
+	FOR_PARTS (p, start, (uintptr_t)start + len) {
+		struct region *r = region_get(p.addr);
+
+		if (r)
+			batch_zapped(r);
+	}
+	worker_kick(WORKER_TICK);
+}
+
+void engine_flush(void)
+{
+	FLIGHT_ON_STACK(f, 4 * FLIGHT_SMALL);
+
+	if (engine.mode != CONF_ON)
+		return;
+	check_fork();
+	batch_flush_all(STAT_FLUSH_REQUEST, &f);
+}
+
+void engine_pause(bool paused)
+{
+	atomic_store(&engine.paused, paused);
+}
+
+bool engine_paused(void)
+{
+	return atomic_load(&engine.paused);
+}
+
+void engine_pressure(bool high)
+{
+	if (atomic_exchange(&engine.pressure, high) != high)
+		policy_set_budget(high ? 0 : engine.keep_bytes);
+}
+
+void engine_state(struct engine_state *out)
+{
+	*out = (struct engine_state){
+		.pending_bytes = batch_bytes_exact(),
+		.kept_bytes = bytes(policy_kept_pages()),
+		.excess_bytes = policy_excess_bytes(),
+		.own_bytes = pool_bytes(),
+	};
+}

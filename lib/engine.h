@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * engine - the five verbs: the only door into lib/ for hooks/.
+ *
+ * A hook translates its allocator's vocabulary into these and does nothing else. They may be called
+ * from any thread, also with the allocator's locks held: they allocate nothing, take no lock, keep
+ * errno, and the longest they ever wait is BATCH_WAIT_NS for a zap in flight. Ranges are in
+ * bytes, page-aligned; a range belongs to its caller for the time of the call.
+ */
+#ifndef PTR_ENGINE_H
+#define PTR_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "conf.h"
+#include "stats.h"
+
+enum engine_reuse {
+	ENGINE_OK,	  /* all of it was ours to give; it reads zero if that was asked for */
+	ENGINE_STRANGERS, /* the same, but for pages that were never released to the engine */
+	ENGINE_BUSY,	  /* a zap in flight did not end in time: nothing was taken */
+};
+
+/*
+ * Start with a configuration: choose a backend, open the pressure file. Call once, before any hook
+ * is installed. Does not start the worker. Returns the mode in force.
+ */
+enum conf_mode engine_init(const struct conf *c);
+
+enum conf_mode engine_mode(void);
+/* A name for reports: that of the backend. */
+const char *engine_backend_name(void);
+
+/* Fresh address space, never touched, reads zero. `ours`: private anonymous memory of no special
+ * attributes, which may be mapped anew. False: not recorded; its pages count as in use. */
+bool engine_map(void *addr, size_t len, bool ours);
+/* Bytes of padding follow a mapping that ends at `end`, and are to be unmapped with it. */
+void engine_pad(void *end);
+/* The padding behind `end`, in bytes; asking forgets it. */
+size_t engine_take_pad(void *end);
+
+/* The allocator gives pages up; the zap may be deferred. False: the engine did not take them, and
+ * the allocator should do what it always did. */
+bool engine_release(void *addr, size_t len);
+
+/* The allocator takes pages back; with need_zero they must read zero on return. */
+enum engine_reuse engine_reuse(void *addr, size_t len, bool need_zero);
+
+/* The range is about to leave the allocator: forget it. Call before munmap. False: a zap in flight
+ * did not end in time, so it must not be unmapped now. */
+bool engine_unmap(void *addr, size_t len);
+
+/* Somebody already zapped it, and we may not know of its reuse. */
+void engine_zapped(void *addr, size_t len);
+
+/* Flush everything that is pending, now, in the calling thread. */
+void engine_flush(void);
+
+/* For the worker. */
+void engine_pause(bool paused); /* the kill switch: stop deferring and reclaiming, keep the account */
+bool engine_paused(void);
+void engine_pressure(bool high); /* under memory pressure nothing is deferred and nothing kept */
+
+/* In the child after fork: put the account right. Runs by itself at the first verb where the kernel
+ * can tell a child; else the fork handler must call it. Idempotent. */
+void engine_after_fork(void);
+
+struct engine_state {
+	uint64_t pending_bytes, kept_bytes, excess_bytes, own_bytes;
+};
+
+void engine_state(struct engine_state *out);
+
+#endif

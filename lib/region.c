@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* region - the records: see region.h. The map that finds them is in region_map.c. */
+#include "region.h"
+
+/*
+ * A page's two bits: in use 00, pending 01, flight 10, empty 11. A set of pages is kept in the low
+ * bit of each field.
+ */
+#define FIELDS	     UINT64_C(0x5555555555555555)
+#define S_IN_USE     0u
+#define S_PENDING    1u
+#define S_FLIGHT     2u
+#define S_EMPTY	     3u
+#define KEPT(r)	     (&(r)->word[region_words()])
+#define SPREAD(s, v) ((s) * (uint64_t)(v)) /* the fields of set s, each holding v */
+
+static uint64_t in_state(uint64_t w, unsigned state)
+{
+	uint64_t lo = state & 1 ? w : ~w;
+	uint64_t hi = state & 2 ? w >> 1 : ~(w >> 1);
+
+	return lo & hi & FIELDS;
+}
+
+/* Pages [from, to) that lie in word i, as a set. */
+static uint64_t fields_of(unsigned i, unsigned from, unsigned to)
+{
+	unsigned base = i * REGION_PAGES_PER_WORD;
+	unsigned a = from > base ? from - base : 0;
+	unsigned b = to - base < REGION_PAGES_PER_WORD ? to - base : REGION_PAGES_PER_WORD;
+	uint64_t below_b = b == REGION_PAGES_PER_WORD ? ~UINT64_C(0) : (UINT64_C(1) << (2 * b)) - 1;
+
+	return FIELDS & below_b & ~((UINT64_C(1) << (2 * a)) - 1);
+}
+
+static unsigned count(uint64_t set)
+{
+	return (unsigned)__builtin_popcountll(set);
+}
+
+/* Move the fields of `within` that are in a state of `from` (a bit mask of states) to state `to`.
+ * Returns those that moved, and the word as it was. */
+static uint64_t move(_Atomic uint64_t *word, uint64_t within, unsigned from, unsigned to,
+		     uint64_t *was)
+{
+	uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+	uint64_t set;
+
+	do {
+		set = 0;
+		for (unsigned s = S_IN_USE; s <= S_EMPTY; s++)
+			if (from & (1u << s))
+				set |= in_state(w, s);
+		set &= within;
+		if (!set)
+			break;
+	} while (!atomic_compare_exchange_weak_explicit(
+		word, &w, (w & ~SPREAD(set, 3)) | SPREAD(set, to), memory_order_acq_rel,
+		memory_order_acquire));
+	*was = w;
+	return set;
+}
+
+#define FROM(s) (1u << (s))
+
+/* Clear or set the kept bits of [from, to). Returns how many changed. */
+static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
+{
+	unsigned changed = 0;
+
+	for (unsigned p = from; p < to;) {
+		unsigned bit = p % 64, n = 64 - bit < to - p ? 64 - bit : to - p;
+		uint64_t mask = (n == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << n) - 1)) << bit;
+		_Atomic uint64_t *w = &KEPT(r)[p / 64];
+		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
+
+		if (set && (old & mask) != mask)
+			changed += count(mask & ~atomic_fetch_or(w, mask));
+		else if (!set && (old & mask))
+			changed += count(mask & atomic_fetch_and(w, ~mask));
+		p += n;
+	}
+	return changed;
+}
+
+#define FOR_WORDS(i, from, to)                                                                     \
+	for (unsigned i = (from) / REGION_PAGES_PER_WORD; i * REGION_PAGES_PER_WORD < (to); i++)
+
+unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept)
+{
+	unsigned n = 0;
+	uint64_t was;
+
+	/* First the kept bits: once a page is pending its next owner may set them again. */
+	*unkept = change_kept(r, from, to, false);
+	FOR_WORDS (i, from, to)
+		n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_PENDING,
+				&was));
+	return n;
+}
+
+unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
+		      unsigned *pending, bool *strangers)
+{
+	FOR_WORDS (i, from, to) {
+		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire);
+		uint64_t within, flight, found, take;
+
+		do {
+			within = fields_of(i, from, to);
+			flight = in_state(w, S_FLIGHT) & within;
+			/* Only what lies before the first page in flight: the answer is a prefix. */
+			if (flight)
+				within &= (flight & -flight) - 1;
+			found = in_state(w, S_PENDING) & within;
+			take = found | (in_state(w, S_EMPTY) & within);
+		} while (take && !atomic_compare_exchange_weak_explicit(
+					 &r->word[i], &w, w & ~SPREAD(take, 3),
+					 memory_order_acq_rel, memory_order_acquire));
+		dirty->word[i] |= found;
+		*pending += count(found);
+		if (within & ~take)
+			*strangers = true;
+		if (flight)
+			return i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+	}
+	return to;
+}
+
+void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)
+{
+	uint64_t was;
+
+	FOR_WORDS (i, from, to)
+		move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_EMPTY, &was);
+	if (ours)
+		atomic_fetch_add(&r->ours, to - from);
+}
+
+unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending)
+{
+	uint64_t was;
+
+	/* Which of the pages were ours is not recorded: as much as may have been goes. */
+	uint32_t ours = atomic_load(&r->ours);
+
+	while (!atomic_compare_exchange_weak(&r->ours, &ours, ours > to - from ? ours - (to - from) : 0))
+		;
+	*pending = 0;
+	FOR_WORDS (i, from, to) {
+		uint64_t moved = move(&r->word[i], fields_of(i, from, to),
+				      FROM(S_PENDING) | FROM(S_EMPTY), S_IN_USE, &was);
+
+		*pending += count(in_state(was, S_PENDING) & moved);
+	}
+	return change_kept(r, from, to, false);
+}
+
+unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
+{
+	FOR_WORDS (i, from, to) {
+		uint64_t flight = in_state(atomic_load(&r->word[i]), S_FLIGHT) & fields_of(i, from, to);
+
+		if (flight)
+			return i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+	}
+	return to;
+}
+
+enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
+{
+	unsigned words = region_words();
+	bool whole = true;
+	uint64_t any = 0, was;
+
+	*pending = 0;
+	for (unsigned i = 0; i < words; i++) {
+		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire);
+
+		any |= in_state(w, S_PENDING);
+		if (in_state(w, S_IN_USE) | in_state(w, S_FLIGHT))
+			whole = false;
+	}
+	if (!any)
+		return REGION_NOTHING;
+
+	struct region_set emptied;
+	unsigned i = 0;
+
+	for (; whole && i < words; i++) {
+		uint64_t moved = move(&r->word[i], FIELDS, FROM(S_PENDING) | FROM(S_EMPTY), S_FLIGHT,
+				      &was);
+
+		set->word[i] = moved & in_state(was, S_PENDING);
+		emptied.word[i] = moved & in_state(was, S_EMPTY);
+		*pending += count(set->word[i]);
+		if (moved != FIELDS) {
+			/* Somebody took a page meanwhile: give the empty ones back. */
+			whole = false;
+			for (unsigned j = 0; j <= i; j++)
+				move(&r->word[j], emptied.word[j], FROM(S_FLIGHT), S_EMPTY, &was);
+		}
+	}
+	if (whole)
+		return REGION_WHOLE;
+	for (; i < words; i++) {
+		set->word[i] = move(&r->word[i], FIELDS, FROM(S_PENDING), S_FLIGHT, &was);
+		*pending += count(set->word[i]);
+	}
+	return *pending ? REGION_PIECES : REGION_NOTHING;
+}
+
+void region_settle(struct region *r, unsigned from, unsigned to, bool ok)
+{
+	uint64_t was;
+
+	FOR_WORDS (i, from, to)
+		move(&r->word[i], fields_of(i, from, to), FROM(S_FLIGHT), ok ? S_EMPTY : S_PENDING,
+		     &was);
+}
+
+unsigned region_keep(struct region *r, unsigned from, unsigned to)
+{
+	return change_kept(r, from, to, true);
+}
+
+bool region_kept(const struct region *r, unsigned page)
+{
+	return atomic_load_explicit(&KEPT(r)[page / 64], memory_order_relaxed) >> (page % 64) & 1;
+}
+
+unsigned region_after_fork(struct region *r)
+{
+	uint64_t was;
+
+	for (unsigned i = 0; i < region_words(); i++)
+		move(&r->word[i], FIELDS, FROM(S_FLIGHT), S_PENDING, &was);
+	atomic_store(&r->flags, 0);
+	return region_count_pending(r);
+}
+
+unsigned region_count_pending(const struct region *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < region_words(); i++)
+		n += count(in_state(atomic_load(&r->word[i]), S_PENDING));
+	return n;
+}
+
+unsigned region_count_kept(const struct region *r)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < region_pages() / 64; i++)
+		n += count(atomic_load(&KEPT(r)[i]));
+	return n;
+}
+
+bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end)
+{
+	unsigned pages = region_pages(), p = from;
+
+	while (p < pages) {
+		unsigned i = p / REGION_PAGES_PER_WORD, bit = 2 * (p % REGION_PAGES_PER_WORD);
+		uint64_t rest = s->word[i] >> bit << bit;
+
+		if (rest) {
+			p = i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(rest) / 2;
+			break;
+		}
+		p = (i + 1) * REGION_PAGES_PER_WORD;
+	}
+	if (p >= pages)
+		return false;
+	*start = p;
+	while (p < pages) {
+		unsigned i = p / REGION_PAGES_PER_WORD, bit = 2 * (p % REGION_PAGES_PER_WORD);
+		uint64_t gaps = (~s->word[i] & FIELDS) >> bit << bit;
+
+		if (gaps) {
+			p = i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(gaps) / 2;
+			break;
+		}
+		p = (i + 1) * REGION_PAGES_PER_WORD;
+	}
+	*end = p;
+	return true;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * region - address -> what the allocator and the engine have done to each page.
+ *
+ * A region is the naturally aligned span of one PTE table. Its record keeps two bits a page:
+ *
+ *	in use    the allocator has it, or nobody ever told us about it
+ *	pending   given up, not yet zapped: must be zeroed before it may read as zero again
+ *	flight    a destructive call over it is being made: nobody else may touch it
+ *	empty     zapped or never used: reads zero
+ *
+ *	in use -> pending -> flight -> empty     by release, claim, settle
+ *	pending, empty -> in use                 by reuse, which waits for flight to end
+ *
+ * 32 pages share a word and each transition is one compare-and-swap of it, so there is no lock that
+ * a fork, a signal or a descheduled thread could leave taken, and every word is consistent at any
+ * instant. The map from address to record is a radix tree that grows by use; a region of which
+ * nothing was ever used costs one slot and no record.
+ */
+#ifndef PTR_REGION_H
+#define PTR_REGION_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define REGION_PAGES_PER_WORD 32
+/* Words a region can need: 64 KiB pages have 8,192 to a table. */
+#define REGION_WORDS_MAX 256
+
+enum region_flag {
+	REGION_QUEUED = 1, /* on the pending queue */
+	REGION_SWEEP = 2,  /* on the queue of zapped regions */
+};
+
+struct region {
+	_Atomic(struct region *) next;	     /* pending queue */
+	_Atomic(struct region *) next_sweep; /* queue of zapped regions */
+	uintptr_t base;
+	_Atomic uint32_t flags;
+	_Atomic uint32_t stamp; /* batch generation at which it was queued */
+	_Atomic uint32_t ours;	/* pages that were mapped by our own alloc and may be remapped */
+	_Atomic uint32_t slack; /* first page of the padding behind our last mapping here, or 0 */
+	_Atomic uint64_t word[]; /* states, then one bit a page: kept */
+};
+
+/* What a claim got. */
+enum region_claim { REGION_NOTHING, REGION_PIECES, REGION_WHOLE };
+
+/* Page sets of one region, one bit in each two-bit field, as word[] is laid out. */
+struct region_set {
+	uint64_t word[REGION_WORDS_MAX];
+};
+
+/* Words of state in a region, and pages. */
+static inline unsigned region_words(void);
+static inline unsigned region_pages(void);
+
+/* The record for the region at addr. NULL: nothing known of it (find), or no memory (get). find
+ * makes a record for a region that is only known as all empty. */
+struct region *region_find(uintptr_t addr);
+struct region *region_get(uintptr_t addr);
+
+/* A fresh mapping, page-aligned: all of it is empty. `ours`: it may be remapped. Returns false if
+ * memory ran out; then nothing of it is recorded. */
+bool region_map(uintptr_t addr, size_t len, bool ours);
+
+/* in use -> empty for [from, to) of r, freshly mapped. */
+void region_fresh(struct region *r, unsigned from, unsigned to, bool ours);
+
+/* Forget pages [from, to) of r; none may be in flight (see region_first_flight). Returns how many of
+ * them had been kept; *pending counts those that were pending. */
+unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending);
+/* The first page of [from, to) that is in flight, or `to`. */
+unsigned region_first_flight(const struct region *r, unsigned from, unsigned to);
+/* Forget the region at addr if nothing but "all empty" is known of it. */
+void region_forget_untouched(uintptr_t addr);
+
+/* in use -> pending for [from, to). Returns pages that became pending; *unkept gets those of them
+ * that had been kept. */
+unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept);
+
+/*
+ * pending, empty -> in use for [from, to). Pages found pending are set in *dirty (not cleared
+ * first) and counted in *pending; *strangers is set if a page was in use already. Returns the first
+ * page that is in flight and so was left alone, or `to` when done; call again from there.
+ */
+unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
+		      unsigned *pending, bool *strangers);
+
+/*
+ * Take what is pending into flight; with it all that is empty, if that makes the region whole.
+ * `set` gets the pages taken when the answer is REGION_PIECES; *pending counts those that were
+ * pending.
+ */
+enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending);
+
+/* flight -> empty (ok) or pending, for [from, to) that the caller has in flight. */
+void region_settle(struct region *r, unsigned from, unsigned to, bool ok);
+
+/* Mark [from, to) kept. Returns how many were not. */
+unsigned region_keep(struct region *r, unsigned from, unsigned to);
+bool region_kept(const struct region *r, unsigned page);
+
+/* After fork, one thread: what a vanished flusher had in flight is pending again. Returns pending
+ * pages. */
+unsigned region_after_fork(struct region *r);
+
+unsigned region_count_pending(const struct region *r);
+unsigned region_count_kept(const struct region *r);
+
+/* Next run of pages in a set at or after `from`: true with [*start, *end). */
+bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end);
+
+/* Call fn for every record. Records are never freed; those made meanwhile may be missed. */
+void region_each(void (*fn)(struct region *r, void *arg), void *arg);
+
+/* Forget everything (tests; with pool_reset). */
+void region_reset(void);
+
+#include "os.h"
+
+static inline unsigned region_pages(void)
+{
+	return 1u << (os_region_shift - os_page_shift);
+}
+
+static inline unsigned region_words(void)
+{
+	return region_pages() / REGION_PAGES_PER_WORD;
+}
+
+static inline uintptr_t region_base(uintptr_t addr)
+{
+	return addr & ~(uintptr_t)(os_region_size - 1);
+}
+
+/* Page number of addr in its region. */
+static inline unsigned region_page(uintptr_t addr)
+{
+	return (unsigned)((addr & (os_region_size - 1)) >> os_page_shift);
+}
+
+static inline uintptr_t region_addr(const struct region *r, unsigned page)
+{
+	return r->base + ((uintptr_t)page << os_page_shift);
+}
+
+#endif

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* region_map - the radix tree from address to record: see region.h. */
+#include "region.h"
+
+#include "pool.h"
+
+/*
+ * Four levels of 2,048 slots cover 44 bits of region number: every address of a 64-bit process with
+ * pages of 4 KiB or more, 5-level page tables included.
+ */
+#define LEVEL_BITS 11
+#define LEVELS	   4
+#define SLOTS	   (1u << LEVEL_BITS)
+
+/* What a leaf slot holds instead of a record: all pages empty, all of them ours or not. */
+#define ALL_EMPTY      ((uintptr_t)1)
+#define ALL_EMPTY_OURS ((uintptr_t)3)
+
+struct node {
+	_Atomic uintptr_t slot[SLOTS];
+};
+
+static struct node root;
+
+static unsigned slot_of(uintptr_t number, unsigned level)
+{
+	return (unsigned)(number >> (level * LEVEL_BITS)) & (SLOTS - 1);
+}
+
+/* The leaf slot for the region at addr; NULL if there is none (or no memory to make one). */
+static _Atomic uintptr_t *leaf(uintptr_t addr, bool make)
+{
+	uintptr_t number = addr >> os_region_shift;
+	struct node *n = &root;
+
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		_Atomic uintptr_t *slot = &n->slot[slot_of(number, level)];
+		uintptr_t next = atomic_load_explicit(slot, memory_order_acquire);
+
+		if (!next) {
+			if (!make)
+				return NULL;
+			struct node *fresh = pool_alloc(sizeof(*fresh));
+
+			if (!fresh)
+				return NULL;
+			/* Losing this race costs the node: once for each node at worst. */
+			if (atomic_compare_exchange_strong(slot, &next, (uintptr_t)fresh))
+				next = (uintptr_t)fresh;
+		}
+		n = (struct node *)next;
+	}
+	return &n->slot[slot_of(number, 0)];
+}
+
+static bool is_record(uintptr_t v)
+{
+	return v && !(v & 1);
+}
+
+static struct region *record_new(uintptr_t base, uintptr_t known)
+{
+	unsigned words = region_words();
+	struct region *r = pool_alloc(sizeof(*r) + (words + words / 2) * sizeof(r->word[0]));
+
+	if (!r)
+		return NULL;
+	r->base = base;
+	if (known) {
+		atomic_init(&r->ours, known == ALL_EMPTY_OURS ? region_pages() : 0);
+		for (unsigned i = 0; i < words; i++)
+			atomic_init(&r->word[i], ~UINT64_C(0));
+	}
+	return r;
+}
+
+/* The record in a slot, made from what the slot knew. */
+static struct region *record_in(_Atomic uintptr_t *slot, uintptr_t base)
+{
+	uintptr_t v = atomic_load_explicit(slot, memory_order_acquire);
+
+	while (!is_record(v)) {
+		struct region *r = record_new(base, v);
+
+		if (!r)
+			return NULL;
+		if (atomic_compare_exchange_strong(slot, &v, (uintptr_t)r))
+			return r;
+	}
+	return (struct region *)v;
+}
+
+struct region *region_find(uintptr_t addr)
+{
+	_Atomic uintptr_t *slot = leaf(addr, false);
+
+	if (!slot || !atomic_load_explicit(slot, memory_order_acquire))
+		return NULL;
+	return record_in(slot, region_base(addr));
+}
+
+struct region *region_get(uintptr_t addr)
+{
+	_Atomic uintptr_t *slot = leaf(addr, true);
+
+	return slot ? record_in(slot, region_base(addr)) : NULL;
+}
+
+static bool is_whole(uintptr_t addr, uintptr_t end)
+{
+	return region_base(addr) == addr && end - addr >= os_region_size;
+}
+
+static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
+{
+	uintptr_t next = region_base(addr) + os_region_size;
+
+	return next < end ? next : end;
+}
+
+bool region_map(uintptr_t addr, size_t len, bool ours)
+{
+	uintptr_t end = addr + len;
+
+	/* First whatever may fail. */
+	for (uintptr_t a = addr; a < end; a = end_in_region(a, end)) {
+		_Atomic uintptr_t *slot = leaf(a, true);
+
+		if (!slot || (!is_whole(a, end) && !record_in(slot, region_base(a))))
+			return false;
+	}
+	for (uintptr_t a = addr; a < end; a = end_in_region(a, end)) {
+		_Atomic uintptr_t *slot = leaf(a, true);
+		uintptr_t none = 0;
+
+		if (is_whole(a, end) &&
+		    atomic_compare_exchange_strong(slot, &none, ours ? ALL_EMPTY_OURS : ALL_EMPTY))
+			continue;
+		struct region *r = record_in(slot, region_base(a));
+
+		if (!r) /* a slot that knew "all empty" already: nothing to add */
+			continue;
+		region_fresh(r, region_page(a), region_page(end_in_region(a, end) - 1) + 1, ours);
+	}
+	return true;
+}
+
+void region_forget_untouched(uintptr_t addr)
+{
+	_Atomic uintptr_t *slot = leaf(addr, false);
+	uintptr_t v = slot ? atomic_load(slot) : 0;
+
+	while (v && !is_record(v))
+		if (atomic_compare_exchange_weak(slot, &v, 0))
+			return;
+}
+
+static void each(struct node *n, unsigned level, void (*fn)(struct region *, void *), void *arg)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		uintptr_t v = atomic_load_explicit(&n->slot[i], memory_order_acquire);
+
+		if (!v)
+			continue;
+		if (level)
+			each((struct node *)v, level - 1, fn, arg);
+		else if (is_record(v))
+			fn((struct region *)v, arg);
+	}
+}
+
+void region_each(void (*fn)(struct region *r, void *arg), void *arg)
+{
+	each(&root, LEVELS - 1, fn, arg);
+}
+
+void region_reset(void)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		atomic_store(&root.slot[i], 0);
+}

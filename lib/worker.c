@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* worker - see worker.h. */
+#include "worker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "batch.h"
+#include "engine.h"
+#include "os.h"
+#include "pressure.h"
+
+#define MS	    UINT64_C(1000000)
+#define STACK_BYTES ((size_t)128 << 10)
+#define CHORE_MS    1000
+#define KILL_MS	    500	 /* how often the kill file is looked for */
+#define PRESSURE_MS 50	 /* and the pressure trigger, while something is pending */
+#define PRESSED_MS  2000 /* how long a trigger holds */
+#define REFUSED_MS  1000 /* no flush by size after one that was refused */
+
+enum { ASLEEP, TICKING, FLUSH_NOW };
+
+/* What the worker is told, and sleeps on. */
+static _Atomic uint32_t word;
+static _Atomic uint32_t running_here;
+static _Atomic uint32_t *running = &running_here;
+static _Atomic bool refused; /* the kernel refused a flush: kicks by size are pointless for now */
+
+static struct conf conf;
+static bool (*_Atomic chore)(void);
+static void (*report)(void);
+
+static struct iovec vec[BACKEND_VEC_MAX], ask[BACKEND_VEC_MAX];
+static uint8_t flag[BACKEND_VEC_MAX];
+
+bool worker_running(void)
+{
+	return atomic_load_explicit(running, memory_order_relaxed);
+}
+
+void worker_init(_Atomic uint32_t *word_for_running)
+{
+	running = word_for_running;
+}
+
+void worker_forget(void)
+{
+	atomic_store(running, 0);
+}
+
+void worker_set_report(void (*fn)(void))
+{
+	report = fn;
+}
+
+void worker_set_chore(bool (*fn)(void))
+{
+	atomic_store(&chore, fn);
+	worker_kick(WORKER_TICK);
+}
+
+void worker_kick(enum worker_kick why)
+{
+	uint32_t want = why == WORKER_FLUSH && !atomic_load_explicit(&refused, memory_order_relaxed)
+				? FLUSH_NOW
+				: TICKING;
+	uint32_t now = atomic_load(&word);
+
+	do
+		if (now >= want)
+			return;
+	while (!atomic_compare_exchange_weak(&word, &now, want));
+	stats_add(STAT_SYS_FUTEX, 1);
+	os.futex_wake(&word, 1);
+}
+
+/* When each of the worker's duties is due. */
+struct duties {
+	uint64_t tick, sweep, kill, pressure, relief, retry, chore, report;
+};
+
+static bool due(uint64_t *at, uint64_t now, uint64_t every)
+{
+	if (now < *at)
+		return false;
+	*at = now + every;
+	return true;
+}
+
+static void look_for_kill_file(struct flight *f)
+{
+	bool kill;
+
+	if (!conf.kill_file[0])
+		return;
+	stats_add(STAT_SYS_OTHER, 1);
+	kill = os.file_exists(conf.kill_file);
+	if (kill == engine_paused())
+		return;
+	engine_pause(kill);
+	if (kill)
+		batch_flush_all(STAT_FLUSH_REQUEST, f);
+}
+
+static void look_for_pressure(struct duties *d, uint64_t now, struct flight *f)
+{
+	if (!pressure_armed())
+		return;
+	stats_add(STAT_SYS_OTHER, 1);
+	if (!pressure_high())
+		return;
+	engine_pressure(true);
+	d->relief = now + PRESSED_MS * MS;
+	batch_flush_all(STAT_FLUSH_PRESSURE, f);
+}
+
+static void do_duties(struct duties *d, uint64_t now, bool by_size, struct flight *f)
+{
+	if (due(&d->kill, now, KILL_MS * MS))
+		look_for_kill_file(f);
+	if (due(&d->pressure, now, PRESSURE_MS * MS))
+		look_for_pressure(d, now, f);
+	if (d->relief && now >= d->relief) {
+		d->relief = 0;
+		engine_pressure(false);
+	}
+	if (d->retry && now >= d->retry) {
+		d->retry = 0;
+		atomic_store(&refused, false);
+	}
+	f->failed = 0;
+	if (due(&d->tick, now, conf.batch_ms * MS / 2))
+		batch_tick(f);
+	if (by_size)
+		batch_flush_to(conf.batch_bytes / 4, STAT_FLUSH_BYTES, f);
+	if (f->failed && !d->retry) {
+		d->retry = now + REFUSED_MS * MS;
+		atomic_store(&refused, true);
+	}
+	if (due(&d->sweep, now, conf.sweep_ms * MS))
+		batch_sweep(f);
+	bool (*todo)(void) = atomic_load(&chore);
+
+	if (todo && due(&d->chore, now, CHORE_MS * MS) && !todo())
+		atomic_compare_exchange_strong(&chore, &todo, NULL);
+	if (report && due(&d->report, now, conf.stats_interval_ms * MS))
+		report();
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When to look again; UINT64_MAX: not before somebody kicks. */
+static uint64_t next_due(const struct duties *d)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (!batch_idle()) {
+		at = least(d->tick, d->kill);
+		if (pressure_armed())
+			at = least(at, d->pressure);
+	}
+	if (!batch_sweep_idle())
+		at = least(at, d->sweep);
+	if (d->relief)
+		at = least(at, d->relief);
+	if (engine_paused())
+		at = least(at, d->kill);
+	if (atomic_load(&chore))
+		at = least(at, d->chore);
+	if (report)
+		at = least(at, d->report);
+	return at;
+}
+
+static void *worker_main(void *arg)
+{
+	struct flight f = {.cap = BACKEND_VEC_MAX, .vec = vec, .flag = flag, .ask = ask};
+	struct duties d = {0};
+	bool child = arg != NULL;
+
+	if (child) {
+		/* Most children call exec soon: do nothing that copies memory before that. */
+		os.futex_wait(&word, ASLEEP, conf.batch_ms * MS);
+		engine_after_fork();
+	}
+	for (;;) {
+		uint64_t now = os.clock_ns();
+		/* From here on a kick for size is news. */
+		uint32_t told = atomic_exchange(&word, TICKING);
+
+		do_duties(&d, now, told == FLUSH_NOW, &f);
+		uint64_t at = next_due(&d);
+
+		if (at == UINT64_MAX) {
+			uint32_t ticking = TICKING;
+
+			if (!atomic_compare_exchange_strong(&word, &ticking, ASLEEP))
+				continue;
+			/* Queued before the word said asleep: nobody was told to kick. */
+			if (next_due(&d) != UINT64_MAX)
+				continue;
+			stats_add(STAT_SYS_FUTEX, 1);
+			os.futex_wait(&word, ASLEEP, UINT64_MAX);
+			/* The first tick after idling belongs to what woke us, half a period on. */
+			d.tick = os.clock_ns() + conf.batch_ms * MS / 2;
+			continue;
+		}
+		now = os.clock_ns();
+		if (at > now) {
+			stats_add(STAT_SYS_FUTEX, 1);
+			os.futex_wait(&word, TICKING, at - now);
+		}
+	}
+	return NULL;
+}
+
+int worker_start(const struct conf *c)
+{
+	static char child;
+	pthread_attr_t attr;
+	sigset_t all, old;
+	pthread_t thread;
+	bool again = conf.batch_ms != 0;
+	int r;
+
+	conf = *c;
+	atomic_store(&word, ASLEEP);
+	atomic_store(&refused, false);
+	if (!again || !pressure_armed())
+		pressure_init();
+	r = pthread_attr_init(&attr);
+	if (r)
+		return r;
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* The program's signals are for its own threads. */
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&thread, &attr, worker_main, again ? &child : NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	(void)pthread_attr_destroy(&attr);
+	if (!r) {
+		(void)pthread_setname_np(thread, "ptreclaim");
+		atomic_store(running, 1);
+	}
+	return r;
+}

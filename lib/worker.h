@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker - the background flusher.
+ *
+ * One thread with all signals blocked. It sleeps without a timeout while nothing is pending, and
+ * ticks while something is: flushing by age and by size, looking for memory pressure and for the
+ * kill file.
+ */
+#ifndef PTR_WORKER_H
+#define PTR_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf.h"
+
+enum worker_kick {
+	WORKER_TICK,  /* something is pending: start ticking */
+	WORKER_FLUSH, /* most of batch_bytes is pending: flush now */
+};
+
+/* Where to note that it runs: a word that reads 0 in a child after fork, where no worker is. */
+void worker_init(_Atomic uint32_t *running);
+
+/*
+ * Start it. Creates a thread: never call from a hook. 0 or an errno value. In the child after fork
+ * call it again; the parent's thread is not there.
+ */
+int worker_start(const struct conf *c);
+bool worker_running(void);
+/* In a child of a kernel without such a word. */
+void worker_forget(void);
+
+/* Wake it if it is not at it already. For hooks. */
+void worker_kick(enum worker_kick why);
+
+/* Something to do about once a second in the worker, until it returns false (and then again from
+ * the next worker_set_chore). May allocate. One at a time. */
+void worker_set_chore(bool (*chore)(void));
+/* Something to do every stats_interval_ms (stats_file). May allocate. Set before worker_start. */
+void worker_set_report(void (*report)(void));
+
+#endif
