@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 lib_LTLIBRARIES += hooks/libptreclaim.la
-hooks_libptreclaim_la_SOURCES = hooks/preload.c
+include_HEADERS += lib/ptreclaim.h
+hooks_libptreclaim_la_SOURCES = \
+	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
+	hooks/preload.c \
+	hooks/public.c \
+	hooks/report.c hooks/report.h
 hooks_libptreclaim_la_LIBADD = lib/libcore.la
 # nodelete: jemalloc keeps our hooks for good, so the code must never go away.
-hooks_libptreclaim_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -Wl,-z,nodelete -Wl,-z,now
+# now: a hook must not be the first to call a function through the dynamic linker.
+hooks_libptreclaim_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 \
+	-Wl,-z,nodelete -Wl,-z,now -Wl,--no-undefined \
+	-Wl,--version-script=$(top_srcdir)/hooks/libptreclaim.map
+EXTRA_hooks_libptreclaim_la_DEPENDENCIES = $(top_srcdir)/hooks/libptreclaim.map
+EXTRA_DIST += hooks/libptreclaim.map

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* jemalloc - find it, install the hooks, stand in for its mallctl: see jemalloc.h. */
+#include "jemalloc.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine.h"
+#include "os.h"
+
+/* With at most this many arenas, all of them are made and hooked at start: 85 kB of RSS each. */
+#define EAGER_ARENAS 16
+/* The huge arena is made by an allocation as large as its threshold, if that is not absurd. */
+#define HUGE_LIMIT ((size_t)64 << 20)
+
+#define EXPORT __attribute__((visibility("default")))
+
+typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
+typedef int nametomib_fn(const char *, size_t *, size_t *);
+typedef int bymib_fn(const size_t *, size_t, void *, size_t *, void *, size_t);
+typedef void *mallocx_fn(size_t, int);
+typedef void dallocx_fn(void *, int);
+
+/* What we export in jemalloc's place. The name `mallctl` may mean jemalloc's even in here, where it
+ * was preloaded before us: only `our_mallctl` is surely ours. */
+static mallctl_fn our_mallctl;
+static bymib_fn our_mallctlbymib;
+EXPORT mallctl_fn mallctl __attribute__((alias("our_mallctl")));
+EXPORT bymib_fn mallctlbymib __attribute__((alias("our_mallctlbymib")));
+
+/* jemalloc's own entry points, by the prefix it was built with. */
+static struct {
+	_Atomic bool looked;
+	const char *prefix;
+	mallctl_fn *ctl;
+	nametomib_fn *nametomib;
+	bymib_fn *bymib;
+	mallocx_fn *mallocx;
+	dallocx_fn *dallocx;
+	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
+	size_t create_mib[2];
+	bool installed;
+} je;
+
+static void *find(const char *prefix, const char *name, void *ours)
+{
+	char symbol[64];
+	void *p;
+
+	(void)snprintf(symbol, sizeof(symbol), "%s%s", prefix, name);
+	p = dlsym(RTLD_DEFAULT, symbol);
+	/* We stand in front of the library; but a program that exports its own stands before us. */
+	if (!p || p == ours)
+		p = dlsym(RTLD_NEXT, symbol);
+	return p;
+}
+
+static void resolve(void)
+{
+	static const char *const prefixes[] = {"", "je_", "jemk_", "_rjem_"};
+
+	if (atomic_load(&je.looked))
+		return;
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		const char *p = prefixes[i];
+
+		/* Object pointers to functions, as POSIX has dlsym do it. */
+		*(void **)&je.ctl = find(p, "mallctl", (void *)our_mallctl);
+		*(void **)&je.bymib = find(p, "mallctlbymib", (void *)our_mallctlbymib);
+		*(void **)&je.nametomib = find(p, "mallctlnametomib", NULL);
+		*(void **)&je.mallocx = find(p, "mallocx", NULL);
+		*(void **)&je.dallocx = find(p, "dallocx", NULL);
+		je.prefix = p;
+		if (je.ctl && je.bymib && je.nametomib)
+			break;
+		je.ctl = NULL;
+	}
+	atomic_store(&je.looked, true);
+}
+
+static int read_value(const char *name, void *value, size_t size)
+{
+	size_t len = size;
+	int r = je.ctl(name, value, &len, NULL, 0);
+
+	return r ? r : len == size ? 0 : EINVAL;
+}
+
+static bool read_bool(const char *name)
+{
+	bool b = false;
+
+	return !read_value(name, &b, sizeof(b)) && b;
+}
+
+static size_t read_size(const char *name)
+{
+	size_t n = 0;
+
+	return read_value(name, &n, sizeof(n)) ? 0 : n;
+}
+
+static unsigned read_unsigned(const char *name)
+{
+	unsigned n = 0;
+
+	return read_value(name, &n, sizeof(n)) ? 0 : n;
+}
+
+static bool overcommit_never(void)
+{
+	char buf[16];
+
+	return os.read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) > 0 && buf[0] == '2';
+}
+
+static const char *why_refused(const struct je_found *found)
+{
+	if (strncmp(found->version, "5.", 2) != 0 && atoi(found->version) < 5)
+		return "this version has no extent hooks";
+	/* Extents with guards were not made by our hooks, and 5.3 crashes on unguarding them. */
+	if (read_size("opt.san_guard_small") || read_size("opt.san_guard_large"))
+		return "opt.san_guard_small or opt.san_guard_large is set, which no extent hooks survive";
+	/* There the stock decommit is real, and not ours to put off. */
+	if (overcommit_never())
+		return "vm.overcommit_memory is 2";
+	if (!je_facts.stock || !je_facts.stock->alloc)
+		return "its extent hooks cannot be read";
+	return NULL;
+}
+
+bool jemalloc_find(struct je_found *out)
+{
+	const char *text = NULL;
+	size_t n = 3;
+
+	*out = (struct je_found){0};
+	resolve();
+	if (!je.ctl || read_value("version", &text, sizeof(text)) || !text)
+		return false;
+	(void)snprintf(out->version, sizeof(out->version), "%.40s", text);
+	/* "5.3.0-0-g54eaed1d8b56..." */
+	out->version[strcspn(out->version, "-")] = '\0';
+	(void)read_value("arena.0.extent_hooks", &je_facts.stock, sizeof(je_facts.stock));
+	je_facts.retain = read_bool("opt.retain");
+	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
+	if (je.nametomib("arena.0.extent_hooks", je.hooks_mib, &n) || n != 3)
+		je_facts.stock = NULL;
+	n = 2;
+	(void)je.nametomib("arenas.create", je.create_mib, &n);
+	out->refused = why_refused(out);
+	if (read_bool("opt.hpa"))
+		out->warning = "opt.hpa is on: memory that it already holds bypasses the hooks";
+	return true;
+}
+
+static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
+{
+	size_t mib[3] = {je.hooks_mib[0], arena, je.hooks_mib[2]};
+
+	return je.bymib(mib, 3, oldp, oldlenp, newp, newlen);
+}
+
+static bool arena_initialized(unsigned i)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "arena.%u.initialized", i);
+	return read_bool(name);
+}
+
+/* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */
+static bool install(unsigned arena)
+{
+	struct je_hooks *cur = NULL, *ours;
+	size_t len = sizeof(cur);
+
+	if (hooks_ctl(arena, &cur, &len, NULL, 0) || !cur)
+		return false;
+	ours = jemalloc_wrap(cur);
+	if (!ours)
+		return false;
+	return ours == cur || !hooks_ctl(arena, NULL, NULL, &ours, sizeof(ours));
+}
+
+/* The huge arena comes to be with the first allocation that belongs there. */
+static void make_huge_arena(unsigned index)
+{
+	size_t threshold = read_size("opt.oversize_threshold");
+	void *p;
+
+	if (!je.mallocx || !je.dallocx || !threshold || threshold > HUGE_LIMIT)
+		return;
+	p = je.mallocx(threshold, 0);
+	/* Hooked before it is freed, so that its address space is in our account from then on. */
+	(void)install(index);
+	if (p)
+		je.dallocx(p, 0);
+}
+
+bool jemalloc_poll(void)
+{
+	unsigned n = read_unsigned("arenas.narenas");
+	bool left = false;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!arena_initialized(i) || !install(i))
+			left = true;
+	/* Under another name, or called by pointer, new arenas are not announced to us. */
+	return left || je.prefix[0] || dlsym(RTLD_DEFAULT, "mallctl") != (void *)our_mallctl;
+}
+
+bool jemalloc_install(void)
+{
+	unsigned automatic = read_unsigned("opt.narenas");
+
+	(void)jemalloc_wrap(je_facts.stock);
+	je.installed = true;
+	for (unsigned i = 0; i < automatic; i++)
+		if (automatic <= EAGER_ARENAS || arena_initialized(i))
+			(void)install(i);
+	/* The next index is the huge arena's, unless the program was faster with one of its own. */
+	if (read_unsigned("arenas.narenas") == automatic + 1 && !arena_initialized(automatic))
+		make_huge_arena(automatic);
+	return jemalloc_poll();
+}
+
+/* The program reads and writes an arena's hooks: it sees its own. */
+static int program_hooks(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
+{
+	struct je_hooks *fresh = NULL;
+	int r;
+
+	if (newp && newlen == sizeof(fresh)) {
+		memcpy(&fresh, newp, sizeof(fresh));
+		fresh = jemalloc_wrap(fresh);
+		if (!fresh)
+			return EAGAIN;
+		newp = &fresh;
+	}
+	r = hooks_ctl(arena, oldp, oldlenp, newp, newlen);
+	if (!r && oldp && oldlenp && *oldlenp == sizeof(fresh)) {
+		memcpy(&fresh, oldp, sizeof(fresh));
+		fresh = jemalloc_unwrap(fresh);
+		memcpy(oldp, &fresh, sizeof(fresh));
+	}
+	return r;
+}
+
+/* The program made an arena: *oldp is its index. */
+static void program_created(int r, const void *oldp, const size_t *oldlenp)
+{
+	unsigned arena;
+
+	if (r || !oldp || !oldlenp || *oldlenp != sizeof(arena))
+		return;
+	memcpy(&arena, oldp, sizeof(arena));
+	(void)install(arena);
+}
+
+static bool is_hooks_name(const char *name, size_t *arena)
+{
+	char *end;
+
+	if (strncmp(name, "arena.", 6) != 0 || name[6] < '0' || name[6] > '9')
+		return false;
+	*arena = strtoul(name + 6, &end, 10);
+	return !strcmp(end, ".extent_hooks");
+}
+
+/* jemalloc's mallctl(3), but for the names above. */
+static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
+{
+	size_t arena;
+	int r;
+
+	resolve();
+	if (!je.ctl)
+		return ENOENT;
+	if (je.installed && name && is_hooks_name(name, &arena))
+		return program_hooks(arena, oldp, oldlenp, newp, newlen);
+	r = je.ctl(name, oldp, oldlenp, newp, newlen);
+	if (je.installed && name &&
+	    (!strcmp(name, "arenas.create") || !strcmp(name, "experimental.arenas_create_ext")))
+		program_created(r, oldp, oldlenp);
+	return r;
+}
+
+/* jemalloc's mallctlbymib(3), likewise. */
+static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
+			    void *newp, size_t newlen)
+{
+	int r;
+
+	resolve();
+	if (!je.ctl)
+		return ENOENT;
+	if (je.installed && miblen == 3 && mib[0] == je.hooks_mib[0] && mib[2] == je.hooks_mib[2])
+		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);
+	r = je.bymib(mib, miblen, oldp, oldlenp, newp, newlen);
+	if (je.installed && miblen == 2 && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])
+		program_created(r, oldp, oldlenp);
+	return r;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * jemalloc_hooks - the hooks themselves: jemalloc's vocabulary into the five verbs.
+ *
+ * They run with jemalloc's locks held: nothing here allocates, logs, or calls mallctl. A hook
+ * returns false for success, as jemalloc has it.
+ */
+#include "jemalloc.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "engine.h"
+#include "os.h"
+
+#define SHIMS_MAX 1024
+
+struct shim {
+	struct je_hooks ours; /* what jemalloc is given */
+	struct je_hooks *prev;
+	bool stock;  /* prev are jemalloc's own */
+	bool defers; /* a zap is all that prev does to give pages up */
+	_Atomic bool ready;
+};
+
+/* Slot 0 wraps jemalloc's own hooks. */
+static struct shim shims[SHIMS_MAX];
+static _Atomic unsigned shim_count;
+
+struct je_facts je_facts;
+
+static bool is_shim(const struct je_hooks *h)
+{
+	return (uintptr_t)h >= (uintptr_t)shims && (uintptr_t)h < (uintptr_t)(shims + SHIMS_MAX);
+}
+
+/* A program that got at our struct behind mallctl's back may have copied it: such a copy is taken to
+ * stand for jemalloc's own. */
+static struct shim *shim_of(struct je_hooks *h)
+{
+	return is_shim(h) ? (struct shim *)h : &shims[0];
+}
+
+static void *at(void *addr, size_t offset)
+{
+	return (char *)addr + offset;
+}
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) & ~(to - 1);
+}
+
+/* Memory from brk is part of one mapping that must stay what it is. */
+static bool may_remap(const void *addr)
+{
+	return !je_facts.dss || (uintptr_t)addr >= (uintptr_t)sbrk(0);
+}
+
+/*
+ * Growth of retained memory is asked for uncommitted. It is aligned to regions and padded to whole
+ * ones, so that no region is shared with a stranger, and left uncommitted, so that each first use
+ * comes through commit. Anything else is passed on as it is.
+ */
+static void *hook_alloc(struct je_hooks *h, void *new_addr, size_t size, size_t alignment, bool *zero,
+			bool *commit, unsigned arena)
+{
+	struct shim *s = shim_of(h);
+	size_t align = alignment > os_region_size ? alignment : os_region_size;
+	size_t padded = round_up(size, os_region_size);
+	void *p;
+
+	if (*commit || new_addr || !s->stock || engine_mode() != CONF_ON || padded < size)
+		return s->prev->alloc(s->prev, new_addr, size, alignment, zero, commit, arena);
+	p = s->prev->alloc(s->prev, NULL, padded, align, zero, commit, arena);
+	if (!p) {
+		padded = size;
+		p = s->prev->alloc(s->prev, NULL, size, alignment, zero, commit, arena);
+	}
+	/* Newer versions keep flags in the low bits. */
+	void *base = (void *)((uintptr_t)p & ~(uintptr_t)(os_page_size - 1));
+
+	if (base && *commit && *zero && engine_map(base, padded, may_remap(base))) {
+		if (padded > size)
+			engine_pad(at(base, size));
+		*commit = false;
+	}
+	return p;
+}
+
+static bool hook_dalloc(struct je_hooks *h, void *addr, size_t size, bool committed, unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	if ((s->stock && je_facts.retain) || !s->prev->dalloc)
+		return true;
+	if (!engine_unmap(addr, size))
+		return true;
+	if (!s->prev->dalloc(s->prev, addr, size, committed, arena))
+		return false;
+	/* Not unmapped after all. If it was uncommitted, it was ours and still has to read zero. */
+	if (!committed)
+		(void)engine_release(addr, size);
+	return true;
+}
+
+static void hook_destroy(struct je_hooks *h, void *addr, size_t size, bool committed, unsigned arena)
+{
+	struct shim *s = shim_of(h);
+	size_t pad = s->stock ? engine_take_pad(at(addr, size)) : 0;
+
+	if (!s->prev->destroy)
+		return;
+	/* A zap of it is still in flight after a long wait: address space is lost, no byte is. */
+	if (!engine_unmap(addr, size + pad))
+		return;
+	s->prev->destroy(s->prev, addr, size + pad, committed, arena);
+}
+
+static bool hook_commit(struct je_hooks *h, void *addr, size_t size, size_t offset, size_t length,
+			unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	switch (engine_reuse(at(addr, offset), length, true)) {
+	case ENGINE_OK:
+		return false;
+	case ENGINE_BUSY:
+		/* jemalloc puts the extent back and takes other memory. */
+		return true;
+	case ENGINE_STRANGERS:
+		break;
+	}
+	return s->prev->commit ? s->prev->commit(s->prev, addr, size, offset, length, arena) : true;
+}
+
+static bool hook_decommit(struct je_hooks *h, void *addr, size_t size, size_t offset, size_t length,
+			  unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	if (s->defers && engine_release(at(addr, offset), length))
+		return false;
+	return s->prev->decommit ? s->prev->decommit(s->prev, addr, size, offset, length, arena)
+				 : true;
+}
+
+static bool hook_purge_lazy(struct je_hooks *h, void *addr, size_t size, size_t offset, size_t length,
+			    unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	return s->prev->purge_lazy(s->prev, addr, size, offset, length, arena);
+}
+
+static bool hook_purge_forced(struct je_hooks *h, void *addr, size_t size, size_t offset,
+			      size_t length, unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	if (s->prev->purge_forced(s->prev, addr, size, offset, length, arena))
+		return true;
+	engine_zapped(at(addr, offset), length);
+	return false;
+}
+
+static bool hook_split(struct je_hooks *h, void *addr, size_t size, size_t a, size_t b,
+		       bool committed, unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	return s->prev->split(s->prev, addr, size, a, b, committed, arena);
+}
+
+static bool hook_merge(struct je_hooks *h, void *addr_a, size_t a, void *addr_b, size_t b,
+		       bool committed, unsigned arena)
+{
+	struct shim *s = shim_of(h);
+
+	return s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
+}
+
+static void shim_fill(struct shim *s, struct je_hooks *prev)
+{
+	const struct je_hooks *stock = je_facts.stock;
+
+	s->prev = prev;
+	s->stock = prev == stock;
+	s->defers = s->stock || ((!prev->decommit || prev->decommit == stock->decommit) &&
+				 prev->purge_forced == stock->purge_forced);
+	s->ours = (struct je_hooks){
+		.alloc = hook_alloc,
+		/* Never NULL: 5.3.1 would take that as leave to bypass decommit. */
+		.dalloc = hook_dalloc,
+		.destroy = hook_destroy,
+		.commit = hook_commit,
+		.decommit = hook_decommit,
+		/* jemalloc asks beforehand whether these are NULL. */
+		.purge_lazy = prev->purge_lazy ? hook_purge_lazy : NULL,
+		.purge_forced = prev->purge_forced ? hook_purge_forced : NULL,
+		.split = prev->split ? hook_split : NULL,
+		.merge = prev->merge ? hook_merge : NULL,
+	};
+	if (s->stock) {
+		/* On the path of every large malloc and free, and they ignore whose they are. */
+		s->ours.split = prev->split;
+		s->ours.merge = prev->merge;
+		s->ours.purge_lazy = prev->purge_lazy;
+	}
+	atomic_store(&s->ready, true);
+}
+
+struct je_hooks *jemalloc_wrap(struct je_hooks *prev)
+{
+	unsigned n = atomic_load(&shim_count);
+
+	if (!prev || is_shim(prev))
+		return prev;
+	for (unsigned i = 0; i < n && i < SHIMS_MAX; i++)
+		if (atomic_load(&shims[i].ready) && shims[i].prev == prev)
+			return &shims[i].ours;
+	n = atomic_fetch_add(&shim_count, 1);
+	if (n >= SHIMS_MAX) {
+		atomic_store(&shim_count, SHIMS_MAX);
+		return NULL;
+	}
+	shim_fill(&shims[n], prev);
+	return &shims[n].ours;
+}
+
+struct je_hooks *jemalloc_unwrap(struct je_hooks *h)
+{
+	return h && is_shim(h) ? ((struct shim *)h)->prev : h;
+}
