@@ -73,7 +73,7 @@ static int open_proc(pid_t pid, const char *name)
 	if (pid)
 		(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	else
-		(void)snprintf(path, sizeof(path), "/proc/self/%s", name);
+		(void)snprintf(path, sizeof(path), "/proc/thread-self/%s", name);
 	do
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	while (fd < 0 && errno == EINTR);
