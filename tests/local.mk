@@ -39,3 +39,5 @@ tests_integration_waster_SOURCES = tests/integration/waster.c
 tests_integration_waster_LDADD = lib/libcore.la
 TESTS += tests/integration/command.sh
 endif
+
+include tests/integration/local.mk

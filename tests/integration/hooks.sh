@@ -1,0 +1,42 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Programs with extent hooks of their own, and arenas of their own: chained, not overruled.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+needs hammer apphooks timeout
+LIMIT=60
+
+for decay in 0 50; do
+	export MALLOC_CONF=narenas:4,dirty_decay_ms:$decay
+	stock "$progs/apphooks"
+	verdict "without preload, decay $decay"
+	for conf in "" backend:remap batch_bytes:0 batch_bytes:1M,keep_bytes:0 mode:observe; do
+		name="decay $decay, ${conf:-by default}"
+		under "$conf" "$progs/apphooks"
+		verdict "$name"
+		for option in -B -C "-B -C -A"; do
+			# shellcheck disable=SC2086 # words on purpose
+			under "$conf" "$progs/hammer" $option -t 3 -n 300
+			verdict "$name, hammer $option" || continue
+			# Hooks that come late meet memory enough from before.
+			case $option in
+			-B*) grep -q 'called [1-9]' "$tmp/out" ||
+				fail "$name, hammer $option: its own hook was never called" ;;
+			esac
+		done
+	done
+done
+
+# Where jemalloc stands first, mallctl is its own and does not come by the library.
+export MALLOC_CONF=narenas:4,dirty_decay_ms:0
+jemalloc=$(ldd "$progs/apphooks" | awk '/libjemalloc/ { print $3; exit }')
+if [ -n "$jemalloc" ]; then
+	PRELOAD=$jemalloc under stats_print:true "$progs/hammer" -B -A -t 3 -n 400
+	verdict "jemalloc preloaded first, hooks before" &&
+		expect "jemalloc preloaded first, hooks before" released -gt 0
+	PRELOAD=$jemalloc under stats_print:true "$progs/hammer" -C -A -t 3 -n 400
+	verdict "jemalloc preloaded first, hooks after"
+else
+	skip "cannot tell where libjemalloc is"
+fi
+finish

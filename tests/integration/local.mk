@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Integration tests: real jemalloc programs under preload.
+itests = \
+	tests/integration/conf.sh \
+	tests/integration/faults.sh \
+	tests/integration/fork.sh \
+	tests/integration/hooks.sh \
+	tests/integration/matrix.sh \
+	tests/integration/off.sh \
+	tests/integration/redis.sh \
+	tests/integration/system.sh \
+	tests/integration/waste.sh
+EXTRA_DIST += tests/integration/lib.sh $(itests)
+
+if !SANITIZED
+if HAVE_JEMALLOC
+TESTS += $(itests)
+
+check_PROGRAMS += tests/integration/hammer
+tests_integration_hammer_SOURCES = \
+	tests/integration/hammer.c tests/integration/hammer.h \
+	tests/integration/arenas.c tests/integration/surround.c \
+	tests/integration/pattern.c tests/integration/pattern.h
+tests_integration_hammer_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_hammer_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/forker
+tests_integration_forker_SOURCES = \
+	tests/integration/forker.c \
+	tests/integration/pattern.c tests/integration/pattern.h
+tests_integration_forker_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_forker_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/looker
+tests_integration_looker_SOURCES = tests/integration/looker.c
+tests_integration_looker_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_looker_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/apphooks
+tests_integration_apphooks_SOURCES = \
+	tests/integration/apphooks.c \
+	tests/integration/pattern.c tests/integration/pattern.h
+tests_integration_apphooks_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_apphooks_LDADD = $(JEMALLOC_LIBS)
+
+# Linked with the library, and found where it was built.
+check_PROGRAMS += tests/integration/linked
+tests_integration_linked_SOURCES = tests/integration/linked.c
+tests_integration_linked_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_linked_LDADD = hooks/libptreclaim.la $(JEMALLOC_LIBS)
+tests_integration_linked_LDFLAGS = $(AM_LDFLAGS) -no-install
+
+check_PROGRAMS += tests/integration/plughost
+tests_integration_plughost_SOURCES = tests/integration/plughost.c
+# A module, though not to be installed: that takes an rpath.
+check_LTLIBRARIES += tests/integration/plugin.la
+tests_integration_plugin_la_SOURCES = tests/integration/plugin.c
+tests_integration_plugin_la_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_plugin_la_LIBADD = $(JEMALLOC_LIBS)
+tests_integration_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+endif
+if HAVE_SECCOMP
+check_PROGRAMS += tests/integration/refuse
+tests_integration_refuse_SOURCES = tests/integration/refuse.c
+tests_integration_refuse_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+tests_integration_refuse_LDADD = $(SECCOMP_LIBS)
+endif
+endif
