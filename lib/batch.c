@@ -286,34 +286,32 @@ uint64_t batch_flush_all(enum stat why, struct flight *f)
 
 uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f)
 {
-	struct region *taken = atomic_exchange(&queue, NULL), *list = NULL, *next;
-	uint64_t have = batch_bytes_exact(), before = have;
+	struct region *taken = atomic_exchange(&queue, NULL), *oldest = NULL, *doomed = NULL, *next;
+	uint64_t have = batch_bytes_exact();
 
 	stats_add(why, 1);
 	/* The stack has the newest first: turned round, the oldest. */
 	for (; taken; taken = next) {
 		next = next_of(taken);
-		atomic_store_explicit(&taken->next, list, memory_order_relaxed);
-		list = taken;
+		atomic_store_explicit(&taken->next, oldest, memory_order_relaxed);
+		oldest = taken;
 	}
-	for (struct region *r = list; r; r = next) {
-		next = next_of(r);
-		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
+	for (; oldest; oldest = next) {
+		uint32_t stamp = atomic_load_explicit(&oldest->stamp, memory_order_relaxed);
 		bool refused = (int32_t)(stamp - atomic_load(&generation)) > 0;
+		uint64_t n = (uint64_t)region_count_pending(oldest) << os_page_shift;
 
-		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
+		next = next_of(oldest);
 		if (refused || have <= keep) {
-			enqueue(r, stamp);
+			atomic_fetch_and(&oldest->flags, ~(uint32_t)REGION_QUEUED);
+			enqueue(oldest, stamp);
 			continue;
 		}
-		have -= (uint64_t)region_count_pending(r) << os_page_shift;
-		batch_flush_region(r, f);
-		if ((int64_t)have < 0)
-			have = 0;
+		have -= n < have ? n : have;
+		atomic_store_explicit(&oldest->next, doomed, memory_order_relaxed);
+		doomed = oldest;
 	}
-	batch_issue(f);
-	have = batch_bytes_exact();
-	return before > have ? before - have : 0;
+	return flush_list(doomed, NULL, f);
 }
 
 bool batch_wait(struct region *r, unsigned page, uint64_t *deadline)

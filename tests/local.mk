@@ -39,3 +39,22 @@ tests_integration_waster_SOURCES = tests/integration/waster.c
 tests_integration_waster_LDADD = lib/libcore.la
 TESTS += tests/integration/command.sh
 endif
+
+# The engine on a fake kernel that owns the truth about every page.
+if HAVE_CMOCKA
+check_LTLIBRARIES += tests/unit/libfixture.la
+tests_unit_libfixture_la_SOURCES = \
+	tests/unit/engine_fixture.c tests/unit/engine_fixture.h \
+	tests/unit/fake_os.c tests/unit/fake_os.h
+tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/t-engine tests/unit/t-model
+TESTS += tests/unit/t-engine tests/unit/t-model
+tests_unit_t_engine_SOURCES = tests/unit/engine.c
+tests_unit_t_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_engine_LDADD = tests/unit/libfixture.la
+tests_unit_t_model_SOURCES = tests/unit/model.c
+tests_unit_t_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_model_LDADD = tests/unit/libfixture.la
+endif
