@@ -11,6 +11,9 @@ bench_churn_SOURCES = \
 	bench/churn_report.c
 bench_churn_LDADD = lib/libcore.la
 
+noinst_PROGRAMS += bench/pair
+bench_pair_SOURCES = bench/pair.c
+
 # The same with the allocator linked, as most services have it.
 if HAVE_JEMALLOC
 noinst_PROGRAMS += bench/churn-jemalloc
