@@ -102,7 +102,7 @@ static void parse(int argc, char **argv)
 			break;
 		case TOUCH:
 			opts.sparse = !strcmp(optarg, "sparse");
-			if (!opts.sparse && strcmp(optarg, "dense"))
+			if (!opts.sparse && strcmp(optarg, "dense") != 0)
 				bad_usage(name, optarg);
 			break;
 		case THREADS:
@@ -139,10 +139,14 @@ static void parse(int argc, char **argv)
 	}
 	if (optind < argc)
 		bad_usage("", argv[optind]);
+	const struct profile *p = opts.profile;
+
+	if (!p)
+		bad_usage("profile", "none");
 	if (!opts.live)
-		opts.live = opts.profile->live;
+		opts.live = p->live;
 	if (!opts.ops) {
-		opts.ops = opts.sparse ? opts.profile->ops_sparse : opts.profile->ops_dense;
+		opts.ops = opts.sparse ? p->ops_sparse : p->ops_dense;
 		opts.ops = (opts.ops + opts.threads - 1) / opts.threads;
 	}
 }

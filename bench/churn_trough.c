@@ -65,7 +65,9 @@ static double fork_ms(void)
 		waitpid(child, NULL, 0);
 	}
 	qsort(ns, CHURN_FORKS, sizeof(ns[0]), compare_u64);
-	return (double)ns[CHURN_FORKS / 2] / 1e6;
+	size_t middle = CHURN_FORKS / 2;
+
+	return (double)ns[middle] / 1e6;
 }
 
 /* 5% of the floor, and room for the table that an arena's current end lies in. */

@@ -14,6 +14,14 @@ bench_churn_LDADD = lib/libcore.la
 noinst_PROGRAMS += bench/pair
 bench_pair_SOURCES = bench/pair.c
 
+noinst_PROGRAMS += bench/compare
+bench_compare_SOURCES = \
+	bench/compare.c bench/compare.h \
+	bench/compare_run.c \
+	bench/compare_judge.c \
+	bench/compare_report.c
+bench_compare_LDADD = -lm
+
 # The same with the allocator linked, as most services have it.
 if HAVE_JEMALLOC
 noinst_PROGRAMS += bench/churn-jemalloc

@@ -14,7 +14,7 @@
 
 #define BATCHES 31
 
-static const size_t sizes[] = { 64 << 10, 256 << 10, 1 << 20 };
+static const size_t sizes[] = {64 << 10, 256 << 10, 1 << 20};
 
 static double now_ns(void)
 {
