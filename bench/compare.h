@@ -77,7 +77,7 @@ struct settings {
 	const char *jemalloc;
 	const char *conf; /* more for PTRECLAIM_CONF */
 	const char *live; /* passed to churn when given */
-	unsigned cycles, repeats;
+	unsigned cycles, repeats, seconds;
 	bool syscalls, json;
 };
 
@@ -103,6 +103,14 @@ struct outcome {
 	struct target target[MAX_TARGETS];
 	unsigned repeats, targets;
 };
+
+/* compare_options.c */
+extern struct settings settings;
+extern struct config configs[MAX_CONFIGS];
+extern size_t config_count;
+/* Fill the three of them; ends the process on bad usage and for --help. */
+void options_parse(int argc, char **argv);
+void options_find_build_tree(void);
 
 /* compare_run.c: false, after a word on stderr, when the program did not end well. */
 bool run_once(const struct settings *s, const struct config *c, enum side side, struct values *out);

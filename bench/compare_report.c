@@ -94,15 +94,41 @@ void report_text(const struct outcome *o)
 	fflush(stdout);
 }
 
-void report_verdict(const struct outcome *o, size_t n)
+static unsigned targets_met(const struct outcome *o, size_t n, unsigned *all)
 {
-	unsigned met = 0, all = 0;
+	unsigned met = 0;
 
+	*all = 0;
 	for (size_t i = 0; i < n; i++) {
 		for (unsigned t = 0; t < o[i].targets; t++)
 			met += o[i].target[t].met;
-		all += o[i].targets;
+		*all += o[i].targets;
 	}
+	return met;
+}
+
+static void summary(const struct outcome *o)
+{
+	char name[128];
+
+	config_name(&o->config, name, sizeof(name));
+	printf("%s:", name);
+	if (o->config.pair)
+		printf(" x %.3f of stock's time", o->ratio.v[M_PAIR_256K]);
+	else
+		printf(" wasted page tables %.0f -> %.0f kB, operations per second x %.2f, fork() "
+		       "x %.2f",
+		       o->median[STOCK].v[M_WASTE], o->median[OURS].v[M_WASTE], o->ratio.v[M_OPS],
+		       o->ratio.v[M_FORK]);
+	putchar('\n');
+}
+
+void report_verdict(const struct outcome *o, size_t n)
+{
+	unsigned all, met = targets_met(o, n, &all);
+
+	for (size_t i = 0; i < n; i++)
+		summary(&o[i]);
 	printf("verdict: %u of %u targets met over %zu configuration%s\n", met, all, n,
 	       n == 1 ? "" : "s");
 }

@@ -17,6 +17,7 @@ bench_pair_SOURCES = bench/pair.c
 noinst_PROGRAMS += bench/compare
 bench_compare_SOURCES = \
 	bench/compare.c bench/compare.h \
+	bench/compare_options.c \
 	bench/compare_run.c \
 	bench/compare_judge.c \
 	bench/compare_report.c
@@ -28,3 +29,5 @@ noinst_PROGRAMS += bench/churn-jemalloc
 bench_churn_jemalloc_SOURCES = $(bench_churn_SOURCES)
 bench_churn_jemalloc_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
 endif
+
+EXTRA_DIST += bench/README.md scripts/demo
