@@ -58,3 +58,10 @@ tests_unit_t_model_SOURCES = tests/unit/model.c
 tests_unit_t_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_model_LDADD = tests/unit/libfixture.la
 endif
+
+# churn: that it runs clean, and that it would notice.
+TESTS += tests/integration/churn-smoke.sh
+EXTRA_DIST += tests/integration/churn-smoke.sh
+check_LTLIBRARIES += tests/integration/badzap.la
+tests_integration_badzap_la_SOURCES = tests/integration/badzap.c
+tests_integration_badzap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
