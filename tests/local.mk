@@ -49,14 +49,21 @@ tests_unit_libfixture_la_SOURCES = \
 tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
-check_PROGRAMS += tests/unit/t-engine tests/unit/t-model
-TESTS += tests/unit/t-engine tests/unit/t-model
+check_PROGRAMS += \
+	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy
+TESTS += tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy
+tests_unit_t_backend_SOURCES = tests/unit/backend.c
+tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_backend_LDADD = tests/unit/libfixture.la
 tests_unit_t_engine_SOURCES = tests/unit/engine.c
 tests_unit_t_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_engine_LDADD = tests/unit/libfixture.la
 tests_unit_t_model_SOURCES = tests/unit/model.c
 tests_unit_t_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_model_LDADD = tests/unit/libfixture.la
+tests_unit_t_policy_SOURCES = tests/unit/policy.c
+tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_policy_LDADD = tests/unit/libfixture.la
 endif
 
 # churn: that it runs clean, and that it would notice.
