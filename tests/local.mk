@@ -50,8 +50,11 @@ tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
-	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy
-TESTS += tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy
+	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-worker
+TESTS += \
+	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-worker
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_backend_LDADD = tests/unit/libfixture.la
@@ -64,6 +67,9 @@ tests_unit_t_model_LDADD = tests/unit/libfixture.la
 tests_unit_t_policy_SOURCES = tests/unit/policy.c
 tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_policy_LDADD = tests/unit/libfixture.la
+tests_unit_t_worker_SOURCES = tests/unit/worker.c
+tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_worker_LDADD = tests/unit/libfixture.la
 endif
 
 # churn: that it runs clean, and that it would notice.
