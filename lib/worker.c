@@ -30,7 +30,7 @@ static _Atomic bool refused; /* the kernel refused a flush: kicks by size are po
 
 static struct conf conf;
 static bool (*_Atomic chore)(void);
-static void (*report)(void);
+static void (*_Atomic report)(void);
 
 static struct iovec vec[BACKEND_VEC_MAX], ask[BACKEND_VEC_MAX];
 static uint8_t flag[BACKEND_VEC_MAX];
@@ -52,7 +52,7 @@ void worker_forget(void)
 
 void worker_set_report(void (*fn)(void))
 {
-	report = fn;
+	atomic_store(&report, fn);
 }
 
 void worker_set_chore(bool (*fn)(void))
@@ -145,8 +145,10 @@ static void do_duties(struct duties *d, uint64_t now, bool by_size, struct fligh
 
 	if (todo && due(&d->chore, now, CHORE_MS * MS) && !todo())
 		atomic_compare_exchange_strong(&chore, &todo, NULL);
-	if (report && due(&d->report, now, conf.stats_interval_ms * MS))
-		report();
+	void (*tell)(void) = atomic_load(&report);
+
+	if (tell && due(&d->report, now, conf.stats_interval_ms * MS))
+		tell();
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -172,7 +174,7 @@ static uint64_t next_due(const struct duties *d)
 		at = least(at, d->kill);
 	if (atomic_load(&chore))
 		at = least(at, d->chore);
-	if (report)
+	if (atomic_load(&report))
 		at = least(at, d->report);
 	return at;
 }
