@@ -27,8 +27,8 @@ static _Atomic uint32_t waiting;
 void batch_init(const struct batch_limits *l)
 {
 	limits = *l;
-	/* All shards together stay within a quarter of the limit. */
-	pending.grain = (int64_t)(l->bytes / 4 / STATS_SHARDS);
+	/* All shards together stay within a sixteenth of the limit. */
+	pending.grain = (int64_t)(l->bytes / 16 / STATS_SHARDS);
 }
 
 static int64_t slop(void)
@@ -57,7 +57,7 @@ bool batch_over_limit(void)
 
 bool batch_wants_flush(void)
 {
-	return batch_bytes_near() >= limits.bytes / 8 * 5;
+	return batch_bytes_near() >= limits.bytes / 4 * 3;
 }
 
 bool batch_idle(void)

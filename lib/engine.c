@@ -13,8 +13,6 @@
 #include "region.h"
 #include "worker.h"
 
-/* Pages of a run that mincore is asked about at once. */
-#define LOOK_PAGES 512
 /* Runs of pending pages that one reuse collects before it deals with them. */
 #define REUSE_RUNS 32
 
@@ -156,33 +154,36 @@ size_t engine_take_pad(void *end)
 	return os_region_size - bytes(page);
 }
 
-/* Learn from a release whether owners of such ranges touch what they are given. */
+static bool any_kept(uintptr_t addr, uintptr_t end)
+{
+	FOR_PARTS (p, addr, end) {
+		struct region *r = region_find(p.addr);
+
+		if (r && region_kept(r, p.from, p.to))
+			return true;
+	}
+	return false;
+}
+
+/* Learn from a release what owners of such ranges touch. */
 static void sample(uintptr_t addr, size_t pages)
 {
 	unsigned char resident[POLICY_SAMPLE_PAGES];
 	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
-	size_t looked = 0, touched = 0;
+	size_t touched = 0, front = 0;
 
+	/* What was kept is resident, touched or not. */
+	if (any_kept(addr, addr + bytes(n)))
+		return;
 	stats_add(STAT_SYS_MINCORE, 1);
 	if (os.mincore((void *)addr, bytes(n), resident))
 		return;
-	FOR_PARTS (p, addr, addr + bytes(n)) {
-		struct region *r = region_find(p.addr);
-
-		for (unsigned page = p.from; page < p.to; page++) {
-			size_t i = (region_base(p.addr) + bytes(page) - addr) >> os_page_shift;
-
-			if (r && region_kept(r, page))
-				continue;
-			looked++;
-			touched += resident[i] & 1;
-		}
-	}
-	/* Mostly kept pages: the few others say little about what was given out. */
-	if (looked * 2 >= n) {
-		policy_learn(pages, looked, touched);
-		stats_add(STAT_POLICY_SAMPLES, 1);
-	}
+	for (size_t i = 0; i < n; i++)
+		touched += resident[i] & 1;
+	for (size_t i = 0; i < touched; i++)
+		front += resident[i] & 1;
+	policy_learn(pages, n, touched, front);
+	stats_add(STAT_POLICY_SAMPLES, 1);
 }
 
 static bool deferring(void)
@@ -260,9 +261,13 @@ bool engine_release(void *start, size_t len)
 	return true;
 }
 
-/* Pending pages that a reuse took back and that must read zero before it returns. */
+/*
+ * Pending pages that a reuse took back and that must read zero before it returns: those before
+ * keep_to are zeroed in place, the others are zapped.
+ */
 struct runs {
 	size_t range; /* pages of the whole reuse */
+	uintptr_t keep_to;
 	unsigned n;
 	size_t pages;
 	bool solid; /* nothing but the reuse's own pages lies between the runs */
@@ -271,10 +276,11 @@ struct runs {
 	} run[REUSE_RUNS];
 };
 
-static void mark_kept(uintptr_t addr, uintptr_t end, size_t range)
+static void keep(uintptr_t addr, uintptr_t end, size_t range)
 {
 	size_t fresh = 0;
 
+	os.zero((void *)addr, end - addr);
 	FOR_PARTS (p, addr, end) {
 		struct region *r = region_find(p.addr);
 
@@ -283,13 +289,6 @@ static void mark_kept(uintptr_t addr, uintptr_t end, size_t range)
 	}
 	policy_kept(range, fresh);
 	stats_add(STAT_KEPT, end - addr);
-}
-
-/* Zero in place, and count what is kept. */
-static void keep(uintptr_t addr, uintptr_t end, size_t range)
-{
-	os.zero((void *)addr, end - addr);
-	mark_kept(addr, end, range);
 }
 
 static void zap(uintptr_t addr, uintptr_t end)
@@ -307,70 +306,22 @@ static void zap(uintptr_t addr, uintptr_t end)
 	os.zero((void *)addr, end - addr);
 }
 
-/* Zero what is resident of a run, if the policy thinks that cheaper; false: zap it. */
-static bool keep_resident(uintptr_t addr, uintptr_t end, size_t range)
-{
-	unsigned char resident[LOOK_PAGES];
-	size_t pages = (end - addr) >> os_page_shift, n = 0;
-
-	if (pages > LOOK_PAGES)
-		return false;
-	stats_add(STAT_SYS_MINCORE, 1);
-	if (os.mincore((void *)addr, end - addr, resident))
-		return false;
-	for (size_t i = 0; i < pages; i++)
-		n += resident[i] & 1;
-	if (!policy_keep(range, n))
-		return false;
-	for (size_t i = 0, j; i < pages; i = j) {
-		for (j = i; j < pages && resident[j] & 1; j++)
-			;
-		if (j > i)
-			keep(addr + bytes(i), addr + bytes(j), range);
-		for (; j < pages && !(resident[j] & 1); j++)
-			;
-	}
-	return true;
-}
-
-/* Keep the run, in pieces that mincore can be asked about at once; what is not kept is zapped. */
-static void keep_run(uintptr_t addr, uintptr_t end, size_t range)
-{
-	uintptr_t zap_from = addr;
-
-	while (addr < end) {
-		uintptr_t stop = end - addr > bytes(LOOK_PAGES) ? addr + bytes(LOOK_PAGES) : end;
-
-		if (keep_resident(addr, stop, range)) {
-			if (zap_from < addr)
-				zap(zap_from, addr);
-			zap_from = stop;
-		}
-		addr = stop;
-	}
-	if (zap_from < end)
-		zap(zap_from, end);
-}
-
 static void runs_finish(struct runs *s)
 {
-	if (!s->n)
-		return;
-	if (policy_may_keep(s->range, s->pages)) {
-		for (unsigned i = 0; i < s->n; i++) {
-			uintptr_t addr = s->run[i].addr, end = s->run[i].end;
+	bool few = s->pages <= POLICY_FEW_PAGES;
 
-			if (end - addr <= bytes(POLICY_BLIND_PAGES))
-				keep(addr, end, s->range);
-			else
-				keep_run(addr, end, s->range);
-		}
-	} else if (s->solid) {
-		/* The pages between the runs are the caller's as well, and empty. */
-		zap(s->run[0].addr, s->run[s->n - 1].end);
-	} else {
-		for (unsigned i = 0; i < s->n; i++)
-			zap(s->run[i].addr, s->run[i].end);
+	for (unsigned i = 0; i < s->n; i++) {
+		uintptr_t addr = s->run[i].addr, end = s->run[i].end;
+
+		if (few)
+			keep(addr, end, s->range);
+		else if (s->solid)
+			/* The pages between the runs are the caller's as well, and empty. */
+			zap(addr, s->run[s->n - 1].end);
+		else
+			zap(addr, end);
+		if (!few && s->solid)
+			break;
 	}
 	s->n = 0;
 	s->pages = 0;
@@ -378,6 +329,14 @@ static void runs_finish(struct runs *s)
 
 static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
 {
+	if (addr < s->keep_to) {
+		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
+
+		keep(addr, stop, s->range);
+		addr = stop;
+	}
+	if (addr == end)
+		return;
 	if (s->n && s->run[s->n - 1].end == addr) {
 		s->run[s->n - 1].end = end;
 	} else {
@@ -406,6 +365,7 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 		return;
 	}
 	s->solid = false;
+	s->keep_to = UINTPTR_MAX;
 	while (region_set_run(dirty, b, &a, &b))
 		runs_add(s, region_addr(r, a), region_addr(r, b));
 	runs_finish(s);
@@ -414,7 +374,7 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	struct runs runs = {.range = len >> os_page_shift, .solid = true};
+	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = UINTPTR_MAX};
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
 
@@ -444,6 +404,8 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		}
 		if (strangers)
 			runs.solid = false;
+		if (n && runs.keep_to == UINTPTR_MAX)
+			runs.keep_to = addr + bytes(policy_prefix(runs.range));
 		cancelled += bytes(n);
 		while (need_zero && region_set_run(&dirty, b, &a, &b))
 			runs_add(&runs, region_addr(r, a), region_addr(r, b));

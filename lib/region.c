@@ -63,14 +63,23 @@ static uint64_t move(_Atomic uint64_t *word, uint64_t within, unsigned from, uns
 
 #define FROM(s) (1u << (s))
 
+/* The bits of [page, to) in the word that page is in, and how many these are. */
+static uint64_t kept_mask(unsigned page, unsigned to, unsigned *n)
+{
+	unsigned bit = page % 64;
+
+	*n = 64 - bit < to - page ? 64 - bit : to - page;
+	return (*n == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << *n) - 1)) << bit;
+}
+
 /* Clear or set the kept bits of [from, to). Returns how many changed. */
 static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
 {
 	unsigned changed = 0;
 
 	for (unsigned p = from; p < to;) {
-		unsigned bit = p % 64, n = 64 - bit < to - p ? 64 - bit : to - p;
-		uint64_t mask = (n == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << n) - 1)) << bit;
+		unsigned n;
+		uint64_t mask = kept_mask(p, to, &n);
 		_Atomic uint64_t *w = &KEPT(r)[p / 64];
 		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
 
@@ -224,9 +233,17 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to)
 	return change_kept(r, from, to, true);
 }
 
-bool region_kept(const struct region *r, unsigned page)
+bool region_kept(const struct region *r, unsigned from, unsigned to)
 {
-	return atomic_load_explicit(&KEPT(r)[page / 64], memory_order_relaxed) >> (page % 64) & 1;
+	for (unsigned p = from; p < to;) {
+		unsigned n;
+		uint64_t mask = kept_mask(p, to, &n);
+
+		if (atomic_load_explicit(&KEPT(r)[p / 64], memory_order_relaxed) & mask)
+			return true;
+		p += n;
+	}
+	return false;
 }
 
 unsigned region_after_fork(struct region *r)

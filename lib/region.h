@@ -101,7 +101,8 @@ void region_settle(struct region *r, unsigned from, unsigned to, bool ok);
 
 /* Mark [from, to) kept. Returns how many were not. */
 unsigned region_keep(struct region *r, unsigned from, unsigned to);
-bool region_kept(const struct region *r, unsigned page);
+/* Is any of [from, to) kept? */
+bool region_kept(const struct region *r, unsigned from, unsigned to);
 
 /* After fork, one thread: what a vanished flusher had in flight is pending again. Returns pending
  * pages. */

@@ -134,7 +134,7 @@ static void do_duties(struct duties *d, uint64_t now, bool by_size, struct fligh
 	if (due(&d->tick, now, conf.batch_ms * MS / 2))
 		batch_tick(f);
 	if (by_size)
-		batch_flush_to(conf.batch_bytes / 4, STAT_FLUSH_BYTES, f);
+		batch_flush_to(conf.batch_bytes / 2, STAT_FLUSH_BYTES, f);
 	if (f->failed && !d->retry) {
 		d->retry = now + REFUSED_MS * MS;
 		atomic_store(&refused, true);

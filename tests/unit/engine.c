@@ -127,17 +127,35 @@ static void taking_back_cancels(void **state)
 	assert_int_equal(batch_bytes_exact(), 0);
 }
 
-static void taking_back_asks_what_is_resident(void **state)
+static void what_owners_touch_is_kept_and_the_rest_is_zapped(void **state)
+{
+	(void)state;
+	use_region(0);
+	assert_true(alloc_free(0, 0, 300));
+	policy_init(32 * MIB);
+	for (unsigned i = 0; i < 10; i++)
+		policy_learn(300, 300, 100, 100);
+	assert_int_equal(alloc_use(0, 0, 300), ENGINE_OK);
+	assert_calls("zero 0.0+100", "dontneed 0.100+200", NONE);
+	assert_int_equal(policy_kept_pages(), 100);
+	/* Given up again, they are not kept any more. */
+	assert_true(alloc_free(0, 0, 300));
+	assert_int_equal(policy_kept_pages(), 0);
+}
+
+static void owners_are_watched(void **state)
 {
 	(void)state;
 	alloc_map(0, 0, 512);
-	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(10), true), ENGINE_OK);
-	fake_live(fake_addr(0, 0), fake_pages(10), true);
-	fake_write(fake_addr(0, 3), fake_pages(2)); /* a sparse owner */
-	assert_true(alloc_free(0, 0, 10));
-	fake_log_clear(); /* a release may be sampled */
-	assert_int_equal(alloc_use(0, 0, 10), ENGINE_OK);
-	assert_calls("mincore 0.0+10", "zero 0.3+2", NONE);
+	for (unsigned i = 0; i < 100 && policy_touched(300) < 0; i++) {
+		assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(300), true), ENGINE_OK);
+		fake_live(fake_addr(0, 0), fake_pages(300), true);
+		fake_write(fake_addr(0, 0), fake_pages(150));
+		assert_true(alloc_free(0, 0, 300));
+		flush_all();
+	}
+	assert_int_equal(policy_touched(300), 512);
+	assert_int_equal(count_of(STAT_POLICY_SAMPLES), count_of(STAT_SYS_MINCORE));
 }
 
 static void large_pieces_are_zapped_when_nothing_is_known(void **state)
@@ -620,7 +638,8 @@ int main(void)
 		TEST(a_flight_is_bounded),
 		TEST(young_pages_wait_two_generations),
 		TEST(taking_back_cancels),
-		TEST(taking_back_asks_what_is_resident),
+		TEST(what_owners_touch_is_kept_and_the_rest_is_zapped),
+		TEST(owners_are_watched),
 		TEST(large_pieces_are_zapped_when_nothing_is_known),
 		TEST(one_zap_covers_the_empty_pages_between),
 		TEST(zero_is_not_owed_to_those_who_do_not_ask),
