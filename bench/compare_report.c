@@ -206,8 +206,10 @@ static void json_outcome(const struct outcome *o, bool last)
 
 void report_json(const struct settings *s, const struct outcome *o, size_t n)
 {
-	printf("{\n\"repeats\": %u,\n\"cycles\": %u,\n\"configurations\": [\n", s->repeats,
-	       s->cycles);
+	unsigned all, met = targets_met(o, n, &all);
+
+	printf("{\n\"targets_met\": %u,\n\"targets\": %u,\n", met, all);
+	printf("\"cycles\": %u,\n\"configurations\": [\n", s->cycles);
 	for (size_t i = 0; i < n; i++)
 		json_outcome(&o[i], i + 1 == n);
 	printf("]\n}\n");
