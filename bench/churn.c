@@ -193,7 +193,7 @@ static void sample(void)
 static void run_phase(enum phase phase)
 {
 	pthread_mutex_lock(&gate.lock);
-	uint64_t start = now_ns();
+	uint64_t start = now_ns(), cpu_start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	gate.phase = phase;
 	gate.running = opts.threads;
@@ -213,6 +213,7 @@ static void run_phase(enum phase phase)
 		pthread_mutex_lock(&gate.lock);
 	}
 	result.phase_s[phase] += (double)(gate.ended_ns - start) / 1e9;
+	result.phase_cpu_s[phase] += (double)(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_start) / 1e9;
 	pthread_mutex_unlock(&gate.lock);
 }
 

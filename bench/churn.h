@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "floor.h"
 
@@ -84,11 +85,13 @@ struct trough {
 	struct floor_report at_start, at_end;
 	uint64_t target_kb; /* most waste that counts as none, at the end */
 	int64_t reached_ms; /* first time that the waste was within its target; -1: never */
+	double fork_cpu_ms; /* median of what fork() cost the parent, waiting for a CPU aside */
 	double fork_ms;	    /* median */
 };
 
 struct churn_result {
 	double phase_s[PHASES];
+	double phase_cpu_s[PHASES]; /* of all threads, the allocator's own too */
 	uint64_t ops, checks;
 	uint64_t peak_rss_kb;	 /* VmHWM */
 	uint64_t sampled_rss_kb; /* the largest of samples 20 ms apart */
@@ -127,6 +130,8 @@ void worker_phase(struct worker *w, enum phase phase);
 
 /* churn_trough.c */
 uint64_t now_ns(void);
+/* Any clock, in nanoseconds. */
+uint64_t clock_ns(clockid_t clock);
 void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t);
 /* Arenas that threads use, and all that exist; threads where the allocator does not say. */
 unsigned arenas_count(unsigned threads, unsigned *created);

@@ -9,14 +9,14 @@
 
 #include "churn.h"
 
-static double work_s(const struct churn_result *r)
+static double work_s(const double phase[PHASES])
 {
-	return r->phase_s[PHASE_GROW] + r->phase_s[PHASE_CHURN] + r->phase_s[PHASE_SHRINK];
+	return phase[PHASE_GROW] + phase[PHASE_CHURN] + phase[PHASE_SHRINK];
 }
 
-static double ops_per_s(const struct churn_result *r)
+static double ops_per_s(const struct churn_result *r, const double phase[PHASES])
 {
-	double s = work_s(r);
+	double s = work_s(phase);
 
 	return s > 0 ? (double)r->ops / s : 0;
 }
@@ -31,15 +31,6 @@ static const struct trough *worst(const struct churn_result *r)
 			w = &r->trough[i];
 	}
 	return w;
-}
-
-static double worst_fork_ms(const struct churn_result *r)
-{
-	double ms = 0;
-
-	for (unsigned i = 0; i < r->troughs; i++)
-		ms = r->trough[i].fork_ms > ms ? r->trough[i].fork_ms : ms;
-	return ms;
 }
 
 static uint64_t most_vmas(const struct churn_result *r)
@@ -65,10 +56,10 @@ static void json_trough(const struct trough *t, bool last)
 	printf("    { \"vmpte_kb\": %" PRIu64 ", \"floor_kb\": %" PRIu64 ", \"waste_kb\": %" PRIu64
 	       ", \"waste_at_start_kb\": %" PRIu64 ", \"target_kb\": %" PRIu64
 	       ", \"reached_ms\": %" PRId64 ", \"rss_kb\": %" PRIu64 ", \"virt_kb\": %" PRIu64
-	       ", \"vmas\": %" PRIu64 ", \"fork_ms\": %.3f }%s\n",
+	       ", \"vmas\": %" PRIu64 ", \"fork_ms\": %.3f, \"fork_cpu_ms\": %.3f }%s\n",
 	       t->at_end.vmpte_kb, t->at_end.floor_kb, t->at_end.waste_kb, t->at_start.waste_kb,
 	       t->target_kb, t->reached_ms, t->at_end.rss_kb, t->at_end.virt_kb, t->at_end.vmas,
-	       t->fork_ms, last ? "" : ",");
+	       t->fork_ms, t->fork_cpu_ms, last ? "" : ",");
 }
 
 #define U64(name, value) printf("  \"" name "\": %" PRIu64 ",\n", (uint64_t)(value))
@@ -92,7 +83,8 @@ void report_json(const struct churn_opts *o, const struct churn_result *r)
 	F64("grow_s", r->phase_s[PHASE_GROW]);
 	F64("churn_s", r->phase_s[PHASE_CHURN]);
 	F64("shrink_s", r->phase_s[PHASE_SHRINK]);
-	F64("ops_per_s", ops_per_s(r));
+	F64("ops_per_s", ops_per_s(r, r->phase_s));
+	F64("ops_per_cpu_s", ops_per_s(r, r->phase_cpu_s));
 	F64("user_s", r->user_s);
 	F64("system_s", r->system_s);
 	U64("minor_faults", r->minor_faults);
@@ -107,7 +99,8 @@ void report_json(const struct churn_opts *o, const struct churn_result *r)
 	U64("waste_kb", w->at_end.waste_kb);
 	U64("target_kb", w->target_kb);
 	U64("trough_rss_kb", w->at_end.rss_kb);
-	F64("fork_ms", worst_fork_ms(r));
+	F64("fork_ms", w->fork_ms);
+	F64("fork_cpu_ms", w->fork_cpu_ms);
 	U64("troughs_within_target", troughs_within(r));
 	printf("  \"troughs\": [\n");
 	for (unsigned i = 0; i < r->troughs; i++)
@@ -123,11 +116,12 @@ void report_text(const struct churn_opts *o, const struct churn_result *r)
 	       o->seed);
 	printf("operations  %" PRIu64
 	       " in %.2f s (grow %.2f, churn %.2f, shrink %.2f): %.0f a second\n",
-	       r->ops, work_s(r), r->phase_s[PHASE_GROW], r->phase_s[PHASE_CHURN],
-	       r->phase_s[PHASE_SHRINK], ops_per_s(r));
+	       r->ops, work_s(r->phase_s), r->phase_s[PHASE_GROW], r->phase_s[PHASE_CHURN],
+	       r->phase_s[PHASE_SHRINK], ops_per_s(r, r->phase_s));
 	printf("checks      %" PRIu64 " blocks verified, none differs\n", r->checks);
-	printf("CPU         %.2f s user, %.2f s system, %" PRIu64 " page faults\n", r->user_s,
-	       r->system_s, r->minor_faults);
+	printf("CPU         %.2f s user, %.2f s system, %" PRIu64
+	       " page faults; %.0f operations per CPU second\n",
+	       r->user_s, r->system_s, r->minor_faults, ops_per_s(r, r->phase_cpu_s));
 	printf("peak RSS    %" PRIu64 " kB (sampled: %" PRIu64 " kB; %" PRIu64
 	       " kB are churn's own)\n",
 	       r->peak_rss_kb, r->sampled_rss_kb, r->metadata_kb);

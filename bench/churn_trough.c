@@ -13,12 +13,17 @@
 
 #define STEP_MS 50
 
-uint64_t now_ns(void)
+uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void sleep_until(uint64_t ns)
@@ -46,28 +51,35 @@ static int compare_u64(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* The parent's share of fork(): copying the tables is what it waits for. */
-static double fork_ms(void)
+static double median_ms(uint64_t ns[CHURN_FORKS])
 {
-	uint64_t ns[CHURN_FORKS];
+	size_t middle = CHURN_FORKS / 2;
+
+	qsort(ns, CHURN_FORKS, sizeof(ns[0]), compare_u64);
+	return (double)ns[middle] / 1e6;
+}
+
+/* The parent's share of fork(): copying the tables is what it waits for. */
+static void time_fork(struct trough *t)
+{
+	uint64_t wall[CHURN_FORKS], cpu[CHURN_FORKS];
 
 	for (unsigned i = 0; i < CHURN_FORKS; i++) {
-		uint64_t start = now_ns();
+		uint64_t wall_start = now_ns(), cpu_start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		pid_t child = fork();
 
 		if (!child)
 			_exit(0);
-		ns[i] = now_ns() - start;
+		cpu[i] = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_start;
+		wall[i] = now_ns() - wall_start;
 		if (child < 0) {
 			perror("churn: fork");
 			_exit(CHURN_FAILED);
 		}
 		waitpid(child, NULL, 0);
 	}
-	qsort(ns, CHURN_FORKS, sizeof(ns[0]), compare_u64);
-	size_t middle = CHURN_FORKS / 2;
-
-	return (double)ns[middle] / 1e6;
+	t->fork_ms = median_ms(wall);
+	t->fork_cpu_ms = median_ms(cpu);
 }
 
 /* 5% of the floor, and room for the table that an arena's current end lies in. */
@@ -92,7 +104,7 @@ void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t)
 		if (t->reached_ms < 0 && t->at_end.waste_kb <= t->target_kb)
 			t->reached_ms = (int64_t)((now_ns() - start) / 1000000u);
 	}
-	t->fork_ms = fork_ms();
+	time_fork(t);
 }
 
 typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);

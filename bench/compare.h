@@ -20,12 +20,14 @@
 /* X(identifier, member of churn's JSON, unit, what a reader is told; NULL: not shown) */
 #define METRICS(X)                                                                                 \
 	X(M_OPS, "ops_per_s", UNIT_NUMBER, "operations per second")                                \
+	X(M_OPS_CPU, "ops_per_cpu_s", UNIT_NUMBER, "operations per CPU second")                    \
 	X(M_PEAK_RSS, "peak_rss_kb", UNIT_MB, "memory at the peak (RSS), MB")                      \
 	X(M_TROUGH_RSS, "trough_rss_kb", UNIT_MB, "memory once freed (RSS), MB")                   \
 	X(M_VMPTE, "vmpte_kb", UNIT_NUMBER, "page tables once freed (VmPTE), kB")                  \
 	X(M_FLOOR, "floor_kb", UNIT_NUMBER, "  of these needed (floor), kB")                       \
 	X(M_WASTE, "waste_kb", UNIT_NUMBER, "  of these wasted, kB")                               \
 	X(M_FORK, "fork_ms", UNIT_MS, "fork() once freed, ms")                                     \
+	X(M_FORK_CPU, "fork_cpu_ms", UNIT_MS, "  of these on the CPU, ms")                         \
 	X(M_VMAS, "vmas", UNIT_NUMBER, "mappings once freed (VMAs)")                               \
 	X(M_FAULTS, "minor_faults", UNIT_NUMBER, "page faults")                                    \
 	X(M_USER, "user_s", UNIT_S, "CPU in the program, s")                                       \
@@ -91,7 +93,7 @@ struct target {
 	double value, limit;
 	bool at_least; /* value must not be below the limit, else not above */
 	bool met;
-	const char *note; /* NULL: none */
+	char note[96]; /* empty: none */
 };
 
 struct outcome {

@@ -86,7 +86,7 @@ void report_text(const struct outcome *o)
 		       t->value, t->at_least ? ">=" : "<=", t->limit);
 		if (!t->met)
 			printf(", off by %.3f", fabs(t->value - t->limit));
-		if (t->note)
+		if (t->note[0])
 			printf(" (%s)", t->note);
 		putchar('\n');
 	}
@@ -114,12 +114,13 @@ static void summary(const struct outcome *o)
 	config_name(&o->config, name, sizeof(name));
 	printf("%s:", name);
 	if (o->config.pair)
-		printf(" x %.3f of stock's time", o->ratio.v[M_PAIR_256K]);
+		printf(" 256 KiB x %.3f of stock's time",
+		       o->targets > 1 ? o->target[1].value : NAN);
 	else
-		printf(" wasted page tables %.0f -> %.0f kB, operations per second x %.2f, fork() "
-		       "x %.2f",
+		printf(" wasted page tables %.0f -> %.0f kB, operations per second x %.2f"
+		       " (per CPU second x %.2f), fork() x %.2f",
 		       o->median[STOCK].v[M_WASTE], o->median[OURS].v[M_WASTE], o->ratio.v[M_OPS],
-		       o->ratio.v[M_FORK]);
+		       o->ratio.v[M_OPS_CPU], o->ratio.v[M_FORK]);
 	putchar('\n');
 }
 
@@ -198,15 +199,17 @@ static void json_outcome(const struct outcome *o, bool last)
 		printf("%s\n      { \"name\": \"%s\", ", i ? "," : "", t->name);
 		json_number("value", t->value, ", ");
 		json_number(t->at_least ? "at_least" : "at_most", t->limit, ", ");
-		printf("\"met\": %s }", t->met ? "true" : "false");
+		printf("\"met\": %s, \"note\": \"%s\" }", t->met ? "true" : "false", t->note);
 	}
 	printf("\n    ]\n  }%s\n", last ? "" : ",");
 }
 
 void report_json(const struct settings *s, const struct outcome *o, size_t n)
 {
-	printf("{\n\"repeats\": %u,\n\"cycles\": %u,\n\"configurations\": [\n", s->repeats,
-	       s->cycles);
+	unsigned all, met = targets_met(o, n, &all);
+
+	printf("{\n\"targets_met\": %u,\n\"targets\": %u,\n", met, all);
+	printf("\"cycles\": %u,\n\"configurations\": [\n", s->cycles);
 	for (size_t i = 0; i < n; i++)
 		json_outcome(&o[i], i + 1 == n);
 	printf("]\n}\n");
