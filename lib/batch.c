@@ -7,13 +7,11 @@
 #include "gauge.h"
 #include "os.h"
 
-/* Generations a region waits after a zap of it was refused, before it is tried again. */
-#define RETRY_GENERATIONS 20
-
 static struct batch_limits limits;
 
 /* Pending queue: a stack that is only pushed to and taken whole. */
 static _Atomic(struct region *) queue __attribute__((aligned(128)));
+static _Atomic(struct region *) refused_queue;
 static _Atomic(struct region *) sweep_queue;
 static _Atomic uint32_t generation;
 
@@ -50,9 +48,9 @@ uint64_t batch_bytes_exact(void)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-bool batch_over_limit(void)
+bool batch_over_limit(uint64_t more)
 {
-	return (int64_t)batch_bytes_near() + slop() >= (int64_t)limits.bytes;
+	return batch_bytes_near() + more + (uint64_t)slop() >= limits.bytes;
 }
 
 bool batch_wants_flush(void)
@@ -70,20 +68,49 @@ bool batch_sweep_idle(void)
 	return !atomic_load(&sweep_queue);
 }
 
+static bool push(_Atomic(struct region *) *to, struct region *r)
+{
+	struct region *head = atomic_load(to);
+
+	do
+		atomic_store_explicit(&r->next, head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(to, &head, r));
+	return !head;
+}
+
 /* Push r unless it is queued already. True if the queue was empty. */
 static bool enqueue(struct region *r, uint32_t stamp)
 {
-	struct region *head;
-
+	/* The pages first, then the flag; a flusher clears the flag first, then looks at the pages:
+	 * one of the two sees the other. */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load(&r->flags) & REGION_QUEUED ||
 	    atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED)
 		return false;
 	atomic_store_explicit(&r->stamp, stamp, memory_order_relaxed);
-	head = atomic_load(&queue);
-	do
-		atomic_store_explicit(&r->next, head, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak(&queue, &head, r));
-	return !head;
+	return push(&queue, r);
+}
+
+/* r was taken off a queue: from here on it may be queued again. */
+static void dequeued(struct region *r)
+{
+	atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool batch_refused(void)
+{
+	return atomic_load(&refused_queue) != NULL;
+}
+
+void batch_retry(void)
+{
+	struct region *r = atomic_exchange(&refused_queue, NULL), *next;
+
+	for (; r; r = next) {
+		next = atomic_load_explicit(&r->next, memory_order_relaxed);
+		push(&queue, r);
+	}
 }
 
 bool batch_pending(struct region *r, unsigned pages)
@@ -143,9 +170,20 @@ static void settle(const struct iovec *v, bool ok)
 		region_settle(r, region_page(a), region_page(stop - 1) + 1, ok);
 		if (!ok) {
 			gauge_add(&pending, (int64_t)(stop - a));
-			enqueue(r, atomic_load(&generation) + RETRY_GENERATIONS);
+			if (!(atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED))
+				push(&refused_queue, r);
 		}
 		a = stop;
+	}
+}
+
+/* Tell those who wait that pages have left flight. */
+static void land(void)
+{
+	atomic_fetch_add(&landed, 1);
+	if (atomic_load(&waiting)) {
+		stats_add(STAT_SYS_FUTEX, 1);
+		os.futex_wake(&landed, INT32_MAX);
 	}
 }
 
@@ -163,11 +201,7 @@ void batch_issue(struct flight *f)
 		}
 		f->failed += failed;
 		atomic_fetch_sub(&in_flight, (int64_t)f->bytes);
-		atomic_fetch_add(&landed, 1);
-		if (atomic_load(&waiting)) {
-			stats_add(STAT_SYS_FUTEX, 1);
-			os.futex_wake(&landed, INT32_MAX);
-		}
+		land();
 	}
 	/* The pages are free to be used: asking destroys nothing. */
 	if (f->asks)
@@ -212,6 +246,8 @@ void batch_flush_region(struct region *r, struct flight *f)
 
 	switch (region_claim(r, &set, &n)) {
 	case REGION_NOTHING:
+		/* It may have had empty pages in flight for a moment. */
+		land();
 		return;
 	case REGION_WHOLE:
 		add_range(f, r->base, os_region_size, remappable(r) ? BACKEND_REMAP : 0);
@@ -247,7 +283,7 @@ static uint64_t flush_list(struct region *list, bool (*ripe)(uint32_t stamp), st
 		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
 
 		/* Off the queue before the claim: a page released after it queues r again. */
-		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
+		dequeued(r);
 		if (ripe && !ripe(stamp))
 			enqueue(r, stamp);
 		else
@@ -298,12 +334,11 @@ uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f)
 	}
 	for (; oldest; oldest = next) {
 		uint32_t stamp = atomic_load_explicit(&oldest->stamp, memory_order_relaxed);
-		bool refused = (int32_t)(stamp - atomic_load(&generation)) > 0;
 		uint64_t n = (uint64_t)region_count_pending(oldest) << os_page_shift;
 
 		next = next_of(oldest);
-		if (refused || have <= keep) {
-			atomic_fetch_and(&oldest->flags, ~(uint32_t)REGION_QUEUED);
+		if (have <= keep) {
+			dequeued(oldest);
 			enqueue(oldest, stamp);
 			continue;
 		}
@@ -383,6 +418,7 @@ void batch_after_fork(void)
 	int64_t bytes = 0;
 
 	atomic_store(&queue, NULL);
+	atomic_store(&refused_queue, NULL);
 	atomic_store(&sweep_queue, NULL);
 	atomic_store(&in_flight, 0);
 	atomic_store(&waiting, 0);

@@ -71,11 +71,15 @@ uint64_t batch_tick(struct flight *f);
 /* Nothing queued? */
 bool batch_idle(void);
 
+/* Regions whose zap the kernel refused wait apart: is there any, and put them back on the queue. */
+bool batch_refused(void);
+void batch_retry(void);
+
 /* Bytes pending or in flight: near (one load, for hooks) and exact (for reports). */
 uint64_t batch_bytes_near(void);
 uint64_t batch_bytes_exact(void);
-/* Is the limit reached? Is so much of it that the worker should make room? */
-bool batch_over_limit(void);
+/* Would `more` bytes reach the limit? Is so much pending that the worker should make room? */
+bool batch_over_limit(uint64_t more);
 bool batch_wants_flush(void);
 
 /* Wait until page of r is out of flight, at most until *deadline (0: set on the first wait). False

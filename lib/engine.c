@@ -98,17 +98,20 @@ static void fix_after_fork(void)
 	policy_after_fork(kept);
 }
 
+void engine_fork_child(void)
+{
+	if (engine.mode != CONF_ON || engine.alive)
+		return;
+	worker_forget();
+	fix_after_fork();
+}
+
 void engine_after_fork(void)
 {
 	uint32_t state = ALIVE_NEEDS_FIX;
 
-	if (engine.mode != CONF_ON)
+	if (engine.mode != CONF_ON || !engine.alive)
 		return;
-	if (!engine.alive) {
-		worker_forget();
-		fix_after_fork();
-		return;
-	}
 	if (atomic_compare_exchange_strong(engine.alive, &state, ALIVE_FIXING)) {
 		fix_after_fork();
 		atomic_store(engine.alive, ALIVE_YES);
@@ -192,8 +195,9 @@ static bool deferring(void)
 	       worker_running();
 }
 
-/* Zap a range that was just released, in the thread that released it. */
-static void flush_range(uintptr_t addr, uintptr_t end)
+/* Zap a range that was just released, in the thread that released it. False if the kernel refused:
+ * then the worker has to try again. */
+static bool flush_range(uintptr_t addr, uintptr_t end)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
@@ -205,6 +209,7 @@ static void flush_range(uintptr_t addr, uintptr_t end)
 			batch_flush_region(r, &f);
 	}
 	batch_issue(&f);
+	return !f.failed;
 }
 
 /* in use -> pending, and onto the queue. True if that had been empty. */
@@ -246,17 +251,16 @@ bool engine_release(void *start, size_t len)
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
 	/* Before any page is pending: afterwards a flush elsewhere may make room. */
-	defer = deferring() && !batch_over_limit();
+	defer = deferring() && !batch_over_limit(len);
 	first = make_pending(addr, end);
-	if (!defer) {
-		flush_range(addr, end);
-	} else {
+	if (!defer)
+		first |= !flush_range(addr, end);
+	else
 		stats_add(STAT_DEFERRED, len);
-		if (batch_wants_flush())
-			worker_kick(WORKER_FLUSH);
-		else if (first)
-			worker_kick(WORKER_TICK);
-	}
+	if (defer && batch_wants_flush())
+		worker_kick(WORKER_FLUSH);
+	else if (first)
+		worker_kick(WORKER_TICK);
 	stats_hook_end(STAT_HOOK_RELEASE, t);
 	return true;
 }
@@ -382,10 +386,13 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		return ENGINE_STRANGERS;
 	check_fork();
 	FOR_PARTS (p, addr, end) {
-		struct region *r = region_find(p.addr);
+		struct region *r;
 		struct region_set dirty;
 		unsigned n = 0, page = p.from, a, b = 0;
 
+		if (p.end - p.addr == os_region_size && region_use_untouched(p.addr))
+			continue;
+		r = region_find(p.addr);
 		if (!r) {
 			strangers = true;
 			runs.solid = false;
@@ -429,23 +436,26 @@ bool engine_unmap(void *start, size_t len)
 		return true;
 	check_fork();
 	FOR_PARTS (p, addr, end) {
-		unsigned page, pending;
 		struct region *r;
+		unsigned page;
 
 		if (p.end - p.addr == os_region_size)
 			region_forget_untouched(p.addr);
 		r = region_find(p.addr);
 		if (!r)
 			continue;
-		/* Forgotten page by page: the rest of the account must not be lost on a refusal. */
-		policy_unkept(region_forget(r, p.from, p.to, &pending));
-		batch_cancelled(bytes(pending));
-		while ((page = region_first_flight(r, p.from, p.to)) < p.to)
-			if (!batch_wait(r, page, &deadline))
+		region_disown(r, p.to - p.from);
+		/* What lands is empty, and could be claimed again: only what was forgotten since the
+		 * last look stays so. */
+		do {
+			unsigned pending, unkept = region_forget(r, p.from, p.to, &pending);
+
+			policy_unkept(unkept);
+			batch_cancelled(bytes(pending));
+			page = region_first_flight(r, p.from, p.to);
+			if (page < p.to && !batch_wait(r, page, &deadline))
 				return false;
-		/* What landed meanwhile. */
-		(void)region_forget(r, p.from, p.to, &pending);
-		batch_cancelled(bytes(pending));
+		} while (page < p.to);
 	}
 	stats_add(STAT_UNMAPPED, len);
 	return true;
@@ -475,6 +485,8 @@ void engine_flush(void)
 		return;
 	check_fork();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
+	if (f.failed)
+		worker_kick(WORKER_TICK);
 }
 
 void engine_pause(bool paused)

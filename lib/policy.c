@@ -28,9 +28,9 @@ struct class {
 } __attribute__((aligned(64)));
 
 static struct class classes[CLASSES];
-static struct gauge kept;   /* pages */
-static struct gauge excess; /* pages x share not touched, in 1/1024 page */
-static _Atomic int64_t budget;
+static struct gauge kept;      /* pages */
+static _Atomic int32_t mean;   /* share of them that is expected to stay untouched */
+static _Atomic int64_t budget; /* pages x share */
 
 struct counter {
 	uint32_t samples, reuses;
@@ -74,10 +74,9 @@ void policy_init(uint64_t keep_bytes)
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		counters[i] = (struct counter){0};
 	gauge_set(&kept, 0);
-	gauge_set(&excess, 0);
-	kept.grain = 64;
+	atomic_store(&mean, 0);
 	/* All shards together stay within an eighth of the budget. */
-	excess.grain = atomic_load(&budget) / 8 / STATS_SHARDS;
+	kept.grain = atomic_load(&budget) / ONE / 8 / STATS_SHARDS;
 }
 
 /* Share of a kept prefix that is expected to stay untouched. */
@@ -88,11 +87,16 @@ static int32_t untouched(size_t range)
 	return known(c) ? atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
+static int64_t excess(int64_t pages)
+{
+	return pages > 0 ? pages * atomic_load_explicit(&mean, memory_order_relaxed) : 0;
+}
+
 static bool in_budget(size_t range, size_t pages)
 {
 	int64_t more = (int64_t)pages * untouched(range);
 
-	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + more <=
+	return more == 0 || excess(gauge_near(&kept) + kept.grain * STATS_SHARDS) + more <=
 				    atomic_load_explicit(&budget, memory_order_relaxed);
 }
 
@@ -114,22 +118,23 @@ size_t policy_prefix(size_t range)
 
 void policy_kept(size_t range, size_t pages)
 {
+	int32_t old = atomic_load_explicit(&mean, memory_order_relaxed), share = untouched(range);
+	int64_t all = gauge_near(&kept) + (int64_t)pages;
+	int32_t now = all <= (int64_t)pages ? share
+					    : old + (int32_t)((share - old) * (int64_t)pages / all);
+
 	gauge_add(&kept, (int64_t)pages);
-	gauge_add(&excess, (int64_t)pages * untouched(range));
+	/* Rounding must not keep it from moving at all. */
+	if (now == old && share != old && (all / (int64_t)(pages + 1) < 1024))
+		now += share > old ? 1 : -1;
+	if (now != old)
+		atomic_store_explicit(&mean, now, memory_order_relaxed);
 }
 
 void policy_unkept(size_t pages)
 {
-	int64_t all = gauge_near(&kept), e = gauge_near(&excess);
-
-	if (!pages)
-		return;
-	gauge_add(&kept, -(int64_t)pages);
-	/* Which pages these were is not recorded: they take the mean with them. */
-	if (e > 0)
-		gauge_add(&excess, all > (int64_t)pages
-					   ? -(int64_t)((double)e * (double)pages / (double)all)
-					   : -e);
+	if (pages)
+		gauge_add(&kept, -(int64_t)pages);
 }
 
 bool policy_wants_sample(size_t range)
@@ -139,11 +144,11 @@ bool policy_wants_sample(size_t range)
 	return range > POLICY_FEW_PAGES && my_counter()->samples++ % every == 0;
 }
 
-static void follow(_Atomic int32_t *mean, int32_t newest, bool first)
+static void follow(_Atomic int32_t *average, int32_t newest, bool first)
 {
-	int32_t old = atomic_load(mean);
+	int32_t old = atomic_load(average);
 
-	atomic_store(mean, first ? newest : old + (newest - old) / NEWEST_SHARE);
+	atomic_store(average, first ? newest : old + (newest - old) / NEWEST_SHARE);
 }
 
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
@@ -177,9 +182,7 @@ uint64_t policy_kept_pages(void)
 
 uint64_t policy_excess_bytes(void)
 {
-	int64_t n = gauge_exact(&excess);
-
-	return n > 0 ? (uint64_t)n / ONE << os_page_shift : 0;
+	return (uint64_t)excess(gauge_exact(&kept)) / ONE << os_page_shift;
 }
 
 int policy_touched(size_t range)
@@ -191,9 +194,5 @@ int policy_touched(size_t range)
 
 void policy_after_fork(uint64_t kept_pages)
 {
-	int64_t all = gauge_exact(&kept), e = gauge_exact(&excess);
-
 	gauge_set(&kept, (int64_t)kept_pages);
-	gauge_set(&excess,
-		  all > 0 && e > 0 ? (int64_t)((double)e * (double)kept_pages / (double)all) : 0);
 }

@@ -51,6 +51,15 @@ void pressure_init(void)
 	atomic_store(&handle, fd);
 }
 
+void pressure_renew(void)
+{
+	int fd = atomic_exchange(&handle, -1);
+
+	if (fd >= 0)
+		os.psi_close(fd);
+	pressure_init();
+}
+
 bool pressure_armed(void)
 {
 	return atomic_load(&handle) >= 0;

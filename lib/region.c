@@ -146,15 +146,19 @@ void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)
 		atomic_fetch_add(&r->ours, to - from);
 }
 
+void region_disown(struct region *r, unsigned pages)
+{
+	uint32_t ours = atomic_load(&r->ours);
+
+	/* Which of the pages were ours is not recorded: as much as may have been goes. */
+	while (!atomic_compare_exchange_weak(&r->ours, &ours, ours > pages ? ours - pages : 0))
+		;
+}
+
 unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending)
 {
 	uint64_t was;
 
-	/* Which of the pages were ours is not recorded: as much as may have been goes. */
-	uint32_t ours = atomic_load(&r->ours);
-
-	while (!atomic_compare_exchange_weak(&r->ours, &ours, ours > to - from ? ours - (to - from) : 0))
-		;
 	*pending = 0;
 	FOR_WORDS (i, from, to) {
 		uint64_t moved = move(&r->word[i], fields_of(i, from, to),
@@ -252,7 +256,9 @@ unsigned region_after_fork(struct region *r)
 
 	for (unsigned i = 0; i < region_words(); i++)
 		move(&r->word[i], FIELDS, FROM(S_FLIGHT), S_PENDING, &was);
-	atomic_store(&r->flags, 0);
+	/* Written to only where it must be: each record costs the child a copied page. */
+	if (atomic_load(&r->flags))
+		atomic_store(&r->flags, 0);
 	return region_count_pending(r);
 }
 

@@ -72,10 +72,14 @@ void region_fresh(struct region *r, unsigned from, unsigned to, bool ours);
 /* Forget pages [from, to) of r; none may be in flight (see region_first_flight). Returns how many of
  * them had been kept; *pending counts those that were pending. */
 unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending);
+/* So many pages of r are being unmapped: they are ours no more. */
+void region_disown(struct region *r, unsigned pages);
 /* The first page of [from, to) that is in flight, or `to`. */
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to);
-/* Forget the region at addr if nothing but "all empty" is known of it. */
+/* Forget the region at addr if it has no record. */
 void region_forget_untouched(uintptr_t addr);
+/* Take the whole region at addr into use if it has no record and is all empty; it still has none. */
+bool region_use_untouched(uintptr_t addr);
 
 /* in use -> pending for [from, to). Returns pages that became pending; *unkept gets those of them
  * that had been kept. */

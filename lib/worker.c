@@ -18,7 +18,7 @@
 #define KILL_MS	    500	 /* how often the kill file is looked for */
 #define PRESSURE_MS 50	 /* and the pressure trigger, while something is pending */
 #define PRESSED_MS  2000 /* how long a trigger holds */
-#define REFUSED_MS  1000 /* no flush by size after one that was refused */
+#define REFUSED_MS  1000 /* how often what the kernel refused is tried again */
 
 enum { ASLEEP, TICKING, FLUSH_NOW };
 
@@ -126,19 +126,16 @@ static void do_duties(struct duties *d, uint64_t now, bool by_size, struct fligh
 		d->relief = 0;
 		engine_pressure(false);
 	}
-	if (d->retry && now >= d->retry) {
-		d->retry = 0;
-		atomic_store(&refused, false);
-	}
-	f->failed = 0;
+	if (!batch_refused())
+		d->retry = now + REFUSED_MS * MS;
+	else if (due(&d->retry, now, REFUSED_MS * MS))
+		batch_retry();
 	if (due(&d->tick, now, conf.batch_ms * MS / 2))
 		batch_tick(f);
 	if (by_size)
 		batch_flush_to(conf.batch_bytes / 2, STAT_FLUSH_BYTES, f);
-	if (f->failed && !d->retry) {
-		d->retry = now + REFUSED_MS * MS;
-		atomic_store(&refused, true);
-	}
+	/* While the kernel refuses, what is pending tells nothing about what a flush could win. */
+	atomic_store(&refused, batch_refused());
 	if (due(&d->sweep, now, conf.sweep_ms * MS))
 		batch_sweep(f);
 	bool (*todo)(void) = atomic_load(&chore);
@@ -166,6 +163,8 @@ static uint64_t next_due(const struct duties *d)
 		if (pressure_armed())
 			at = least(at, d->pressure);
 	}
+	if (batch_refused())
+		at = least(at, d->retry);
 	if (!batch_sweep_idle())
 		at = least(at, d->sweep);
 	if (d->relief)
@@ -189,6 +188,8 @@ static void *worker_main(void *arg)
 		/* Most children call exec soon: do nothing that copies memory before that. */
 		os.futex_wait(&word, ASLEEP, conf.batch_ms * MS);
 		engine_after_fork();
+		/* An event of a trigger is seen by one of those who share it. */
+		pressure_renew();
 	}
 	for (;;) {
 		uint64_t now = os.clock_ns();
@@ -233,7 +234,7 @@ int worker_start(const struct conf *c)
 	conf = *c;
 	atomic_store(&word, ASLEEP);
 	atomic_store(&refused, false);
-	if (!again || !pressure_armed())
+	if (!again)
 		pressure_init();
 	r = pthread_attr_init(&attr);
 	if (r)

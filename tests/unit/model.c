@@ -126,6 +126,7 @@ static void follow_model(enum conf_backend backend, uint64_t batch, size_t page_
 	/* With a kernel that does as it is told, nothing stays behind. */
 	fake_fail("", 0, 0);
 	fake_short_vectors(-1);
+	batch_retry();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
 	assert_int_equal(batch_bytes_exact(), 0);
 	assert_int_equal(fake_resident((void *)FAKE_BASE, fake_pages(total)) >= used, 1);
