@@ -9,8 +9,13 @@
 
 static struct batch_limits limits;
 
-/* Pending queue: a stack that is only pushed to and taken whole. */
-static _Atomic(struct region *) queue __attribute__((aligned(128)));
+/*
+ * Pending queue, oldest first: a stack of newcomers, and a list in order of age that was made of
+ * earlier ones. Each is only pushed to or taken whole; whoever takes one owns its regions until they
+ * are dequeued or put back, and a taker that vanishes (fork) takes no lock with it.
+ */
+static _Atomic(struct region *) newest __attribute__((aligned(128)));
+static _Atomic(struct region *) oldest;
 static _Atomic(struct region *) refused_queue;
 static _Atomic(struct region *) sweep_queue;
 static _Atomic uint32_t generation;
@@ -53,14 +58,15 @@ bool batch_over_limit(uint64_t more)
 	return batch_bytes_near() + more + (uint64_t)slop() >= limits.bytes;
 }
 
-bool batch_wants_flush(void)
+uint64_t batch_overdue(void)
 {
-	return batch_bytes_near() >= limits.bytes / 4 * 3;
+	/* From three quarters on, an eighth at a time. */
+	return batch_bytes_near() < limits.bytes / 4 * 3 ? 0 : limits.bytes / 8;
 }
 
 bool batch_idle(void)
 {
-	return !atomic_load(&queue);
+	return !atomic_load(&newest) && !atomic_load(&oldest);
 }
 
 bool batch_sweep_idle(void)
@@ -88,7 +94,7 @@ static bool enqueue(struct region *r, uint32_t stamp)
 	    atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED)
 		return false;
 	atomic_store_explicit(&r->stamp, stamp, memory_order_relaxed);
-	return push(&queue, r);
+	return push(&newest, r) && !atomic_load_explicit(&oldest, memory_order_relaxed);
 }
 
 /* r was taken off a queue: from here on it may be queued again. */
@@ -109,7 +115,7 @@ void batch_retry(void)
 
 	for (; r; r = next) {
 		next = atomic_load_explicit(&r->next, memory_order_relaxed);
-		push(&queue, r);
+		push(&newest, r);
 	}
 }
 
@@ -239,12 +245,13 @@ static bool remappable(const struct region *r)
 	       atomic_load(&r->ours) == region_pages();
 }
 
-void batch_flush_region(struct region *r, struct flight *f)
+/* Not inlined into the loop of a caller: its set is on the stack. */
+__attribute__((noinline)) void batch_flush_region(struct region *r, struct flight *f)
 {
-	struct region_set set;
 	unsigned n, a, b = 0;
+	REGION_SET(set);
 
-	switch (region_claim(r, &set, &n)) {
+	switch (region_claim(r, set, &n)) {
 	case REGION_NOTHING:
 		/* It may have had empty pages in flight for a moment. */
 		land();
@@ -256,7 +263,7 @@ void batch_flush_region(struct region *r, struct flight *f)
 		break;
 	case REGION_PIECES:
 		/* What is in `set` is in flight from here on, also while earlier runs are issued. */
-		while (region_set_run(&set, b, &a, &b)) {
+		while (region_set_run(set, b, &a, &b)) {
 			if (f->n == f->cap)
 				batch_issue(f);
 			add_range(f, region_addr(r, a), (size_t)(b - a) << os_page_shift, 0);
@@ -273,80 +280,101 @@ void batch_flush_region(struct region *r, struct flight *f)
 		batch_issue(f);
 }
 
-/* Flush a list that was taken off the queue; put back what is too young. Bytes flushed. */
-static uint64_t flush_list(struct region *list, bool (*ripe)(uint32_t stamp), struct flight *f)
+/* The newcomers in order of age, behind `list`. */
+static struct region *with_newcomers(struct region *list)
 {
-	uint64_t before = batch_bytes_exact();
+	struct region *r = atomic_exchange(&newest, NULL), *turned = NULL, *next, *last = list;
+
+	for (; r; r = next) {
+		next = next_of(r);
+		atomic_store_explicit(&r->next, turned, memory_order_relaxed);
+		turned = r;
+	}
+	if (!list)
+		return turned;
+	while (next_of(last))
+		last = next_of(last);
+	atomic_store_explicit(&last->next, turned, memory_order_relaxed);
+	return list;
+}
+
+/* Give back the part of a list that was not used, still in order of age. */
+static void put_back(struct region *list)
+{
+	struct region *none = NULL, *next;
+
+	if (!list || atomic_compare_exchange_strong(&oldest, &none, list))
+		return;
+	/* Somebody else did the same meanwhile: these count as newcomers, and keep their stamps. */
+	for (; list; list = next) {
+		next = next_of(list);
+		push(&newest, list);
+	}
+}
+
+/* Flush a list that nobody else has. Returns bytes flushed. */
+static uint64_t flush_list(struct region *list, struct flight *f)
+{
+	uint64_t before = batch_bytes_exact(), after;
 
 	for (struct region *r = sorted(list), *next; r; r = next) {
 		next = next_of(r);
-		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
-
 		/* Off the queue before the claim: a page released after it queues r again. */
 		dequeued(r);
-		if (ripe && !ripe(stamp))
-			enqueue(r, stamp);
-		else
-			batch_flush_region(r, f);
+		batch_flush_region(r, f);
 	}
 	batch_issue(f);
-	uint64_t after = batch_bytes_exact();
-
+	after = batch_bytes_exact();
 	return before > after ? before - after : 0;
-}
-
-static bool ripe_by_age(uint32_t stamp)
-{
-	return (int32_t)(atomic_load(&generation) - stamp) >= 2;
 }
 
 uint64_t batch_tick(struct flight *f)
 {
-	struct region *list;
+	uint32_t now = atomic_fetch_add(&generation, 1) + 1;
+	struct region *r = with_newcomers(atomic_exchange(&oldest, NULL)), *next;
+	_Atomic(struct region *) ripe = NULL, young = NULL, *ripe_end = &ripe, *young_end = &young;
 
-	atomic_fetch_add(&generation, 1);
-	list = atomic_exchange(&queue, NULL);
-	if (!list)
+	/* All are looked at: those that had to be put back one by one are out of order. */
+	for (; r; r = next) {
+		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
+		_Atomic(struct region *) **end = (int32_t)(now - stamp) >= 2 ? &ripe_end : &young_end;
+
+		next = next_of(r);
+		atomic_store_explicit(*end, r, memory_order_relaxed);
+		*end = &r->next;
+	}
+	atomic_store_explicit(ripe_end, NULL, memory_order_relaxed);
+	atomic_store_explicit(young_end, NULL, memory_order_relaxed);
+	put_back(atomic_load_explicit(&young, memory_order_relaxed));
+	if (!ripe)
 		return 0;
 	stats_add(STAT_FLUSH_AGE, 1);
-	return flush_list(list, ripe_by_age, f);
+	return flush_list(ripe, f);
 }
 
 uint64_t batch_flush_all(enum stat why, struct flight *f)
 {
-	struct region *list = atomic_exchange(&queue, NULL);
-
 	stats_add(why, 1);
-	return flush_list(list, NULL, f);
+	return flush_list(with_newcomers(atomic_exchange(&oldest, NULL)), f);
 }
 
-uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f)
+uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 {
-	struct region *taken = atomic_exchange(&queue, NULL), *oldest = NULL, *doomed = NULL, *next;
-	uint64_t have = batch_bytes_exact();
+	struct region *list = atomic_exchange(&oldest, NULL), *r, *last = NULL;
+	uint64_t n = 0;
 
+	if (!list)
+		list = with_newcomers(NULL);
+	for (r = list; r && n < least; r = next_of(r)) {
+		n += (uint64_t)region_count_pending(r) << os_page_shift;
+		last = r;
+	}
+	if (!last)
+		return 0;
+	atomic_store_explicit(&last->next, NULL, memory_order_relaxed);
+	put_back(r);
 	stats_add(why, 1);
-	/* The stack has the newest first: turned round, the oldest. */
-	for (; taken; taken = next) {
-		next = next_of(taken);
-		atomic_store_explicit(&taken->next, oldest, memory_order_relaxed);
-		oldest = taken;
-	}
-	for (; oldest; oldest = next) {
-		uint32_t stamp = atomic_load_explicit(&oldest->stamp, memory_order_relaxed);
-		uint64_t n = (uint64_t)region_count_pending(oldest) << os_page_shift;
-
-		next = next_of(oldest);
-		if (have <= keep) {
-			dequeued(oldest);
-			enqueue(oldest, stamp);
-			continue;
-		}
-		have -= n < have ? n : have;
-		atomic_store_explicit(&oldest->next, doomed, memory_order_relaxed);
-		doomed = oldest;
-	}
-	return flush_list(doomed, NULL, f);
+	return flush_list(list, f);
 }
 
 bool batch_wait(struct region *r, unsigned page, uint64_t *deadline)
@@ -417,7 +445,8 @@ void batch_after_fork(void)
 {
 	int64_t bytes = 0;
 
-	atomic_store(&queue, NULL);
+	atomic_store(&newest, NULL);
+	atomic_store(&oldest, NULL);
 	atomic_store(&refused_queue, NULL);
 	atomic_store(&sweep_queue, NULL);
 	atomic_store(&in_flight, 0);

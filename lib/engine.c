@@ -212,6 +212,19 @@ static bool flush_range(uintptr_t addr, uintptr_t end)
 	return !f.failed;
 }
 
+/* Flush the oldest of what is pending, if that is much. */
+static bool flush_overdue(void)
+{
+	uint64_t least = batch_overdue();
+
+	/* What the kernel refuses would be overdue for good. */
+	if (!least || batch_refused())
+		return true;
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+	batch_flush_some(least, STAT_FLUSH_BYTES, &f);
+	return !f.failed;
+}
+
 /* in use -> pending, and onto the queue. True if that had been empty. */
 static bool make_pending(uintptr_t addr, uintptr_t end)
 {
@@ -253,14 +266,14 @@ bool engine_release(void *start, size_t len)
 	/* Before any page is pending: afterwards a flush elsewhere may make room. */
 	defer = deferring() && !batch_over_limit(len);
 	first = make_pending(addr, end);
-	if (!defer)
+	if (!defer) {
 		first |= !flush_range(addr, end);
-	else
+	} else {
 		stats_add(STAT_DEFERRED, len);
-	if (defer && batch_wants_flush())
-		worker_kick(WORKER_FLUSH);
-	else if (first)
-		worker_kick(WORKER_TICK);
+		first |= !flush_overdue();
+	}
+	if (first)
+		worker_kick();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
 	return true;
 }
@@ -365,7 +378,7 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 
 	if (!strangers) {
 		if (make_pending(addr, end))
-			worker_kick(WORKER_TICK);
+			worker_kick();
 		return;
 	}
 	s->solid = false;
@@ -381,13 +394,13 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = UINTPTR_MAX};
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
+	REGION_SET(dirty);
 
 	if (engine.mode != CONF_ON)
 		return ENGINE_STRANGERS;
 	check_fork();
 	FOR_PARTS (p, addr, end) {
 		struct region *r;
-		struct region_set dirty;
 		unsigned n = 0, page = p.from, a, b = 0;
 
 		if (p.end - p.addr == os_region_size && region_use_untouched(p.addr))
@@ -398,15 +411,14 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 			runs.solid = false;
 			continue;
 		}
-		for (unsigned i = 0; i < region_words(); i++)
-			dirty.word[i] = 0;
-		while ((page = region_reuse(r, page, p.to, &dirty, &n, &strangers)) < p.to) {
+		region_set_clear(dirty);
+		while ((page = region_reuse(r, page, p.to, dirty, &n, &strangers)) < p.to) {
 			stats_add(STAT_REUSE_WAITS, 1);
 			if (batch_wait(r, page, &deadline))
 				continue;
 			stats_add(STAT_REUSE_TIMEOUTS, 1);
 			batch_cancelled(bytes(n) + cancelled);
-			reuse_refused(&runs, r, &dirty, addr, region_addr(r, page), strangers);
+			reuse_refused(&runs, r, dirty, addr, region_addr(r, page), strangers);
 			return ENGINE_BUSY;
 		}
 		if (strangers)
@@ -414,7 +426,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		if (n && runs.keep_to == UINTPTR_MAX)
 			runs.keep_to = addr + bytes(policy_prefix(runs.range));
 		cancelled += bytes(n);
-		while (need_zero && region_set_run(&dirty, b, &a, &b))
+		while (need_zero && region_set_run(dirty, b, &a, &b))
 			runs_add(&runs, region_addr(r, a), region_addr(r, b));
 	}
 	if (cancelled) {
@@ -474,7 +486,7 @@ void engine_zapped(void *start, size_t len)
 		if (r)
 			batch_zapped(r);
 	}
-	worker_kick(WORKER_TICK);
+	worker_kick();
 }
 
 void engine_flush(void)
@@ -486,7 +498,7 @@ void engine_flush(void)
 	check_fork();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
 	if (f.failed)
-		worker_kick(WORKER_TICK);
+		worker_kick();
 }
 
 void engine_pause(bool paused)

@@ -180,7 +180,7 @@ unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
 	return to;
 }
 
-enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
+__attribute__((noinline)) enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
 {
 	unsigned words = region_words();
 	bool whole = true;
@@ -197,7 +197,7 @@ enum region_claim region_claim(struct region *r, struct region_set *set, unsigne
 	if (!any)
 		return REGION_NOTHING;
 
-	struct region_set emptied;
+	REGION_SET(emptied);
 	unsigned i = 0;
 
 	for (; whole && i < words; i++) {
@@ -205,13 +205,13 @@ enum region_claim region_claim(struct region *r, struct region_set *set, unsigne
 				      &was);
 
 		set->word[i] = moved & in_state(was, S_PENDING);
-		emptied.word[i] = moved & in_state(was, S_EMPTY);
+		emptied->word[i] = moved & in_state(was, S_EMPTY);
 		*pending += count(set->word[i]);
 		if (moved != FIELDS) {
 			/* Somebody took a page meanwhile: give the empty ones back. */
 			whole = false;
 			for (unsigned j = 0; j <= i; j++)
-				move(&r->word[j], emptied.word[j], FROM(S_FLIGHT), S_EMPTY, &was);
+				move(&r->word[j], emptied->word[j], FROM(S_FLIGHT), S_EMPTY, &was);
 		}
 	}
 	if (whole)

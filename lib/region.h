@@ -26,9 +26,6 @@
 #include <stdint.h>
 
 #define REGION_PAGES_PER_WORD 32
-/* Words a region can need: 64 KiB pages have 8,192 to a table. */
-#define REGION_WORDS_MAX 256
-
 enum region_flag {
 	REGION_QUEUED = 1, /* on the pending queue */
 	REGION_SWEEP = 2,  /* on the queue of zapped regions */
@@ -50,8 +47,16 @@ enum region_claim { REGION_NOTHING, REGION_PIECES, REGION_WHOLE };
 
 /* Page sets of one region, one bit in each two-bit field, as word[] is laid out. */
 struct region_set {
-	uint64_t word[REGION_WORDS_MAX];
+	unsigned words; /* region_words() */
+	uint64_t word[];
 };
+
+/* One on the stack, empty, gone with the function: a hook may run on little stack, and how large a
+ * set is depends on the page size. Not in a loop. */
+#define REGION_SET(name)                                                                           \
+	struct region_set *name =                                                                  \
+		__builtin_alloca(sizeof(*name) + region_words() * sizeof(name->word[0]));          \
+	region_set_clear(name)
 
 /* Words of state in a region, and pages. */
 static inline unsigned region_words(void);
@@ -134,6 +139,13 @@ static inline unsigned region_pages(void)
 static inline unsigned region_words(void)
 {
 	return region_pages() / REGION_PAGES_PER_WORD;
+}
+
+static inline void region_set_clear(struct region_set *s)
+{
+	s->words = region_words();
+	for (unsigned i = 0; i < s->words; i++)
+		s->word[i] = 0;
 }
 
 static inline uintptr_t region_base(uintptr_t addr)

@@ -20,13 +20,12 @@
 #define PRESSED_MS  2000 /* how long a trigger holds */
 #define REFUSED_MS  1000 /* how often what the kernel refused is tried again */
 
-enum { ASLEEP, TICKING, FLUSH_NOW };
+enum { ASLEEP, TICKING };
 
 /* What the worker is told, and sleeps on. */
 static _Atomic uint32_t word;
 static _Atomic uint32_t running_here;
 static _Atomic uint32_t *running = &running_here;
-static _Atomic bool refused; /* the kernel refused a flush: kicks by size are pointless for now */
 
 static struct conf conf;
 static bool (*_Atomic chore)(void);
@@ -58,20 +57,15 @@ void worker_set_report(void (*fn)(void))
 void worker_set_chore(bool (*fn)(void))
 {
 	atomic_store(&chore, fn);
-	worker_kick(WORKER_TICK);
+	worker_kick();
 }
 
-void worker_kick(enum worker_kick why)
+void worker_kick(void)
 {
-	uint32_t want = why == WORKER_FLUSH && !atomic_load_explicit(&refused, memory_order_relaxed)
-				? FLUSH_NOW
-				: TICKING;
-	uint32_t now = atomic_load(&word);
+	uint32_t asleep = ASLEEP;
 
-	do
-		if (now >= want)
-			return;
-	while (!atomic_compare_exchange_weak(&word, &now, want));
+	if (!atomic_compare_exchange_strong(&word, &asleep, TICKING))
+		return;
 	stats_add(STAT_SYS_FUTEX, 1);
 	os.futex_wake(&word, 1);
 }
@@ -116,7 +110,7 @@ static void look_for_pressure(struct duties *d, uint64_t now, struct flight *f)
 	batch_flush_all(STAT_FLUSH_PRESSURE, f);
 }
 
-static void do_duties(struct duties *d, uint64_t now, bool by_size, struct flight *f)
+static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 {
 	if (due(&d->kill, now, KILL_MS * MS))
 		look_for_kill_file(f);
@@ -132,10 +126,6 @@ static void do_duties(struct duties *d, uint64_t now, bool by_size, struct fligh
 		batch_retry();
 	if (due(&d->tick, now, conf.batch_ms * MS / 2))
 		batch_tick(f);
-	if (by_size)
-		batch_flush_to(conf.batch_bytes / 2, STAT_FLUSH_BYTES, f);
-	/* While the kernel refuses, what is pending tells nothing about what a flush could win. */
-	atomic_store(&refused, batch_refused());
 	if (due(&d->sweep, now, conf.sweep_ms * MS))
 		batch_sweep(f);
 	bool (*todo)(void) = atomic_load(&chore);
@@ -193,11 +183,11 @@ static void *worker_main(void *arg)
 	}
 	for (;;) {
 		uint64_t now = os.clock_ns();
-		/* From here on a kick for size is news. */
-		uint32_t told = atomic_exchange(&word, TICKING);
+		uint64_t at;
 
-		do_duties(&d, now, told == FLUSH_NOW, &f);
-		uint64_t at = next_due(&d);
+		atomic_store(&word, TICKING);
+		do_duties(&d, now, &f);
+		at = next_due(&d);
 
 		if (at == UINT64_MAX) {
 			uint32_t ticking = TICKING;
@@ -233,7 +223,6 @@ int worker_start(const struct conf *c)
 
 	conf = *c;
 	atomic_store(&word, ASLEEP);
-	atomic_store(&refused, false);
 	if (!again)
 		pressure_init();
 	r = pthread_attr_init(&attr);

@@ -226,7 +226,7 @@ static void pending_bytes_are_bounded(void **state)
 			assert_true(alloc_free(r, p, 32));
 			assert_in_range(batch_bytes_exact(), 0, 4 * MIB);
 		}
-	assert_true(count_of(STAT_FLUSH_INLINE) > 0);
+	assert_true(count_of(STAT_FLUSH_BYTES) > 0);
 }
 
 static void the_oldest_go_first_when_room_is_made(void **state)
@@ -239,7 +239,7 @@ static void the_oldest_go_first_when_room_is_made(void **state)
 	for (unsigned r = 4; r-- > 0;)
 		assert_true(alloc_free(r, 0, 512));
 	fake_log_clear();
-	batch_flush_to(4 * MIB, STAT_FLUSH_BYTES, &f);
+	batch_flush_some(4 * MIB, STAT_FLUSH_BYTES, &f);
 	assert_calls("dontneed 2.0+1024", NONE);
 	assert_int_equal(batch_bytes_exact(), 4 * MIB);
 }
@@ -287,7 +287,7 @@ static void a_refused_zap_is_tried_again_later(void **state)
 	assert_true(batch_refused());
 	for (unsigned i = 0; i < 100; i++)
 		batch_tick(&f);
-	batch_flush_to(0, STAT_FLUSH_BYTES, &f);
+	batch_flush_some(UINT64_MAX, STAT_FLUSH_BYTES, &f);
 	assert_calls(NONE);
 	batch_retry();
 	assert_false(batch_refused());
@@ -407,11 +407,11 @@ static void refused_reuse_gives_back_what_it_took(void **state)
 	assert_true(alloc_free(0, 400, 112));
 	assert_true(alloc_free(1, 0, 100));
 	struct region *r = region_get(fake_page(1, 0));
-	struct region_set set;
 	unsigned n;
+	REGION_SET(set);
 
 	/* Somebody has the second region's pages in flight and does not come back. */
-	assert_int_equal(region_claim(r, &set, &n), REGION_PIECES);
+	assert_int_equal(region_claim(r, set, &n), REGION_PIECES);
 	assert_int_equal(n, 100);
 	assert_int_equal(engine_reuse(fake_addr(0, 400), fake_pages(212), true), ENGINE_BUSY);
 	/* The first region's are pending again, and flushed like any. */
@@ -508,30 +508,28 @@ static void a_release_larger_than_the_limit_is_not_deferred(void **state)
 /* What lands in the middle of an unmapping must not be claimed again behind its back. */
 static void claim_again(void)
 {
-	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 	struct region *r = region_get(fake_page(0, 0));
-	struct region_set set;
 	unsigned n;
+	REGION_SET(set);
 
 	fake_on_wait(NULL);
 	/* The first flight lands; the other owner's page makes the region ripe again. */
 	region_settle(r, 0, 512, true);
 	assert_true(alloc_free(0, 0, 8));
-	(void)f;
-	(void)region_claim(r, &set, &n);
+	(void)region_claim(r, set, &n);
 }
 
 static void unmapping_outlasts_one_flight_after_another(void **state)
 {
-	struct region_set set;
 	struct region *r;
 	unsigned n;
+	REGION_SET(set);
 
 	(void)state;
 	use_region(0);
 	assert_true(alloc_free(0, 0, 512));
 	r = region_get(fake_page(0, 0));
-	assert_int_equal(region_claim(r, &set, &n), REGION_WHOLE);
+	assert_int_equal(region_claim(r, set, &n), REGION_WHOLE);
 	fake_on_wait(claim_again);
 	/* The other half is still somebody's; this half leaves. */
 	(void)engine_unmap(fake_addr(0, 256), fake_pages(256));
@@ -555,8 +553,8 @@ static void strangers_are_named(void **state)
 static void fork_turns_flight_into_pending(void **state)
 {
 	struct region *r;
-	struct region_set set;
 	unsigned n;
+	REGION_SET(set);
 
 	(void)state;
 	use_region(0);
@@ -565,7 +563,7 @@ static void fork_turns_flight_into_pending(void **state)
 	assert_true(alloc_free(1, 0, 10));
 	r = region_get(fake_page(0, 0));
 	/* The parent's flusher has it in flight; in the child there is no flusher. */
-	assert_int_equal(region_claim(r, &set, &n), REGION_WHOLE);
+	assert_int_equal(region_claim(r, set, &n), REGION_WHOLE);
 	fake_wiped[0] = 0;
 	fake_wiped[1] = 0;
 	assert_int_equal(alloc_use(0, 0, 100), ENGINE_OK);

@@ -111,7 +111,7 @@ static void follow_model(enum conf_backend backend, uint64_t batch, size_t page_
 			batch_flush_all(STAT_FLUSH_REQUEST, &f);
 			break;
 		case 2:
-			batch_flush_to(batch / 4, STAT_FLUSH_BYTES, &f);
+			batch_flush_some(batch / 8, STAT_FLUSH_BYTES, &f);
 			break;
 		case 3: /* a child goes on from here */
 			fake_wiped[0] = 0;
@@ -188,10 +188,17 @@ static void *flusher(void *arg)
 	uint64_t seed = (uintptr_t)arg | 1;
 
 	while (!atomic_load(&stop)) {
-		if (rnd(&seed) % 2)
+		switch (rnd(&seed) % 3) {
+		case 0:
 			batch_flush_all(STAT_FLUSH_REQUEST, &f);
-		else
+			break;
+		case 1:
+			batch_flush_some(MIB / 8, STAT_FLUSH_BYTES, &f);
+			break;
+		default:
 			batch_tick(&f);
+			break;
+		}
 		engine_pressure(rnd(&seed) % 8 == 0);
 		sched_yield();
 	}

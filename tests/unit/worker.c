@@ -121,11 +121,13 @@ static void much_is_flushed_before_it_is_old(void **state)
 	alloc_map(1, 0, 15 * 512);
 	for (unsigned r = 1; r < 16; r++)
 		assert_int_equal(alloc_use(r, 0, 512), ENGINE_OK);
-	for (unsigned r = 1; r < 16; r++)
-		assert_true(alloc_free(r, 0, 512));
+	for (unsigned i = 0; i < 100 && count_of(STAT_FLUSH_BYTES) == before; i++)
+		for (unsigned r = 1; r < 16; r++) {
+			if (i)
+				assert_int_equal(alloc_use(r, 0, 512), ENGINE_OK);
+			assert_true(alloc_free(r, 0, 512));
+		}
 	WAIT_FOR(batch_bytes_exact() == 0);
-	/* By size or by age, whoever came first; or in this thread at the limit. Never more held. */
-	assert_true(count_of(STAT_FLUSH_BYTES) >= before);
 	assert_int_equal(fake_violations(), 0);
 }
 
@@ -180,7 +182,7 @@ static void reports_are_written(void **state)
 {
 	(void)state;
 	worker_set_report(do_report);
-	worker_kick(WORKER_TICK);
+	worker_kick();
 	WAIT_FOR(atomic_load(&reports) > 3);
 	worker_set_report(NULL);
 }
