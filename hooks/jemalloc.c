@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine.h"
+#include "imports.h"
 #include "os.h"
 
 /* With at most this many arenas, all of them are made and hooked at start: 85 kB of RSS each. */
@@ -118,6 +119,24 @@ static bool overcommit_never(void)
 	return os.read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) > 0 && buf[0] == '2';
 }
 
+/* Is ours the mallctl that the program calls? */
+static bool stands_in(void)
+{
+	return !je.prefix[0] && dlsym(RTLD_DEFAULT, "mallctl") == (void *)our_mallctl;
+}
+
+/*
+ * Somebody who replaces an arena's hooks without our seeing it takes pages back that we believe to be
+ * pending. A jemalloc linked into the program itself is not looked at: its calls cannot be told.
+ */
+static bool mallctl_bypasses_us(void)
+{
+	const void *except[] = {(const void *)je.ctl, (const void *)our_mallctl, NULL};
+
+	return !stands_in() && !je.prefix[0] &&
+	       (imports_any("mallctl", except) || imports_any("mallctlbymib", except));
+}
+
 static const char *why_refused(const struct je_found *found)
 {
 	if (strncmp(found->version, "5.", 2) != 0 && atoi(found->version) < 5)
@@ -128,6 +147,8 @@ static const char *why_refused(const struct je_found *found)
 	/* There the stock decommit is real, and not ours to put off. */
 	if (overcommit_never())
 		return "vm.overcommit_memory is 2";
+	if (mallctl_bypasses_us())
+		return "the program calls its mallctl past us: put libptreclaim before it in LD_PRELOAD";
 	if (!je_facts.stock || !je_facts.stock->alloc)
 		return "its extent hooks cannot be read";
 	return NULL;
@@ -148,6 +169,7 @@ bool jemalloc_find(struct je_found *out)
 	(void)read_value("arena.0.extent_hooks", &je_facts.stock, sizeof(je_facts.stock));
 	je_facts.retain = read_bool("opt.retain");
 	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
+	je_facts.thp = !read_value("opt.thp", &text, sizeof(text)) && strcmp(text, "default") != 0;
 	if (je.nametomib("arena.0.extent_hooks", je.hooks_mib, &n) || n != 3)
 		je_facts.stock = NULL;
 	n = 2;
@@ -176,15 +198,25 @@ static bool arena_initialized(unsigned i)
 /* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */
 static bool install(unsigned arena)
 {
-	struct je_hooks *cur = NULL, *ours;
+	struct je_hooks *cur = NULL, *ours, *old;
 	size_t len = sizeof(cur);
 
 	if (hooks_ctl(arena, &cur, &len, NULL, 0) || !cur)
 		return false;
-	ours = jemalloc_wrap(cur);
-	if (!ours)
-		return false;
-	return ours == cur || !hooks_ctl(arena, NULL, NULL, &ours, sizeof(ours));
+	for (;;) {
+		ours = jemalloc_wrap(cur);
+		if (!ours)
+			return false;
+		if (ours == cur)
+			return true;
+		/* One call swaps: the program may have set others meanwhile, which then are wrapped. */
+		len = sizeof(old);
+		if (hooks_ctl(arena, &old, &len, &ours, sizeof(ours)))
+			return false;
+		if (old == cur || old == ours)
+			return true;
+		cur = old;
+	}
 }
 
 /* The huge arena comes to be with the first allocation that belongs there. */
@@ -211,7 +243,7 @@ bool jemalloc_poll(void)
 		if (!arena_initialized(i) || !install(i))
 			left = true;
 	/* Under another name, or called by pointer, new arenas are not announced to us. */
-	return left || je.prefix[0] || dlsym(RTLD_DEFAULT, "mallctl") != (void *)our_mallctl;
+	return left || !stands_in();
 }
 
 bool jemalloc_install(void)
@@ -229,18 +261,28 @@ bool jemalloc_install(void)
 	return jemalloc_poll();
 }
 
+static bool arena_is_ours(size_t arena)
+{
+	struct je_hooks *cur = NULL;
+	size_t len = sizeof(cur);
+
+	return !hooks_ctl(arena, &cur, &len, NULL, 0) && jemalloc_unwrap(cur) != cur;
+}
+
 /* The program reads and writes an arena's hooks: it sees its own. */
 static int program_hooks(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
 {
-	struct je_hooks *fresh = NULL;
+	struct je_hooks *fresh = NULL, *wrapped;
 	int r;
 
 	if (newp && newlen == sizeof(fresh)) {
 		memcpy(&fresh, newp, sizeof(fresh));
-		fresh = jemalloc_wrap(fresh);
-		if (!fresh)
+		wrapped = jemalloc_wrap(fresh);
+		/* Out of shims: an arena in our account cannot do without, another can. */
+		if (!wrapped && arena_is_ours(arena))
 			return EAGAIN;
-		newp = &fresh;
+		if (wrapped)
+			newp = &wrapped;
 	}
 	r = hooks_ctl(arena, oldp, oldlenp, newp, newlen);
 	if (!r && oldp && oldlenp && *oldlenp == sizeof(fresh)) {

@@ -52,6 +52,7 @@ struct je_facts {
 	struct je_hooks *stock; /* jemalloc's own hooks */
 	bool retain;		/* dalloc of the stock hooks never unmaps */
 	bool dss;		/* memory may come from brk */
+	bool thp;		/* opt.thp is not the default: memory is advised */
 };
 
 extern struct je_facts je_facts;

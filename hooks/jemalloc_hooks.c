@@ -9,18 +9,21 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "engine.h"
 #include "os.h"
 
 #define SHIMS_MAX 1024
+/* Waits of BATCH_WAIT_NS before a range of ours is leaked rather than unmapped. */
+#define DESTROY_TRIES 50
 
 struct shim {
 	struct je_hooks ours; /* what jemalloc is given */
 	struct je_hooks *prev;
-	bool stock;  /* prev are jemalloc's own */
-	bool defers; /* a zap is all that prev does to give pages up */
+	struct je_hooks seen; /* *prev when it was wrapped: its address may come to hold others */
+	bool stock;	      /* prev are jemalloc's own */
 	_Atomic bool ready;
 };
 
@@ -42,6 +45,16 @@ static struct shim *shim_of(struct je_hooks *h)
 	return is_shim(h) ? (struct shim *)h : &shims[0];
 }
 
+/* Is a zap all that happens when pages are given up? Asked each time: a program may change its struct
+ * in place. */
+static bool defers(const struct shim *s)
+{
+	const struct je_hooks *prev = s->prev, *stock = je_facts.stock;
+
+	return s->stock || ((!prev->decommit || prev->decommit == stock->decommit) &&
+			    prev->purge_forced == stock->purge_forced);
+}
+
 static void *at(void *addr, size_t offset)
 {
 	return (char *)addr + offset;
@@ -52,10 +65,10 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
-/* Memory from brk is part of one mapping that must stay what it is. */
+/* Memory from brk is part of one mapping that must stay what it is, and THP advice must not be lost. */
 static bool may_remap(const void *addr)
 {
-	return !je_facts.dss || (uintptr_t)addr >= (uintptr_t)sbrk(0);
+	return !je_facts.thp && (!je_facts.dss || (uintptr_t)addr >= (uintptr_t)sbrk(0));
 }
 
 /*
@@ -110,12 +123,13 @@ static void hook_destroy(struct je_hooks *h, void *addr, size_t size, bool commi
 	struct shim *s = shim_of(h);
 	size_t pad = s->stock ? engine_take_pad(at(addr, size)) : 0;
 
-	if (!s->prev->destroy)
-		return;
-	/* A zap of it is still in flight after a long wait: address space is lost, no byte is. */
-	if (!engine_unmap(addr, size + pad))
-		return;
-	s->prev->destroy(s->prev, addr, size + pad, committed, arena);
+	/* Also where there is nothing to call: the memory is its owner's again. That one goes on to
+	 * use it, so a zap in flight has to land first. Of our own, address space is lost instead. */
+	for (unsigned tries = 0; !engine_unmap(addr, size + pad); tries++)
+		if (s->stock && tries == DESTROY_TRIES)
+			return;
+	if (s->prev->destroy)
+		s->prev->destroy(s->prev, addr, size + pad, committed, arena);
 }
 
 static bool hook_commit(struct je_hooks *h, void *addr, size_t size, size_t offset, size_t length,
@@ -140,7 +154,7 @@ static bool hook_decommit(struct je_hooks *h, void *addr, size_t size, size_t of
 {
 	struct shim *s = shim_of(h);
 
-	if (s->defers && engine_release(at(addr, offset), length))
+	if (defers(s) && engine_release(at(addr, offset), length))
 		return false;
 	return s->prev->decommit ? s->prev->decommit(s->prev, addr, size, offset, length, arena)
 				 : true;
@@ -151,7 +165,8 @@ static bool hook_purge_lazy(struct je_hooks *h, void *addr, size_t size, size_t 
 {
 	struct shim *s = shim_of(h);
 
-	return s->prev->purge_lazy(s->prev, addr, size, offset, length, arena);
+	return !s->prev->purge_lazy ||
+	       s->prev->purge_lazy(s->prev, addr, size, offset, length, arena);
 }
 
 static bool hook_purge_forced(struct je_hooks *h, void *addr, size_t size, size_t offset,
@@ -159,7 +174,8 @@ static bool hook_purge_forced(struct je_hooks *h, void *addr, size_t size, size_
 {
 	struct shim *s = shim_of(h);
 
-	if (s->prev->purge_forced(s->prev, addr, size, offset, length, arena))
+	if (!s->prev->purge_forced ||
+	    s->prev->purge_forced(s->prev, addr, size, offset, length, arena))
 		return true;
 	engine_zapped(at(addr, offset), length);
 	return false;
@@ -170,7 +186,7 @@ static bool hook_split(struct je_hooks *h, void *addr, size_t size, size_t a, si
 {
 	struct shim *s = shim_of(h);
 
-	return s->prev->split(s->prev, addr, size, a, b, committed, arena);
+	return !s->prev->split || s->prev->split(s->prev, addr, size, a, b, committed, arena);
 }
 
 static bool hook_merge(struct je_hooks *h, void *addr_a, size_t a, void *addr_b, size_t b,
@@ -178,17 +194,15 @@ static bool hook_merge(struct je_hooks *h, void *addr_a, size_t a, void *addr_b,
 {
 	struct shim *s = shim_of(h);
 
-	return s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
+	return !s->prev->merge ||
+	       s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
 }
 
 static void shim_fill(struct shim *s, struct je_hooks *prev)
 {
-	const struct je_hooks *stock = je_facts.stock;
-
 	s->prev = prev;
-	s->stock = prev == stock;
-	s->defers = s->stock || ((!prev->decommit || prev->decommit == stock->decommit) &&
-				 prev->purge_forced == stock->purge_forced);
+	s->seen = *prev;
+	s->stock = prev == je_facts.stock;
 	s->ours = (struct je_hooks){
 		.alloc = hook_alloc,
 		/* Never NULL: 5.3.1 would take that as leave to bypass decommit. */
@@ -218,7 +232,8 @@ struct je_hooks *jemalloc_wrap(struct je_hooks *prev)
 	if (!prev || is_shim(prev))
 		return prev;
 	for (unsigned i = 0; i < n && i < SHIMS_MAX; i++)
-		if (atomic_load(&shims[i].ready) && shims[i].prev == prev)
+		if (atomic_load(&shims[i].ready) && shims[i].prev == prev &&
+		    !memcmp(&shims[i].seen, prev, sizeof(*prev)))
 			return &shims[i].ours;
 	n = atomic_fetch_add(&shim_count, 1);
 	if (n >= SHIMS_MAX) {

@@ -2,6 +2,7 @@
 lib_LTLIBRARIES += hooks/libptreclaim.la
 include_HEADERS += lib/ptreclaim.h
 hooks_libptreclaim_la_SOURCES = \
+	hooks/imports.c hooks/imports.h \
 	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
 	hooks/preload.c \
 	hooks/public.c \

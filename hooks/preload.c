@@ -42,6 +42,7 @@ static void after_fork_in_child(void)
 {
 	if (engine_mode() != CONF_ON)
 		return;
+	engine_fork_child();
 	conf_refresh_pid(&conf);
 	/* Says nothing of a failure: the child may have no standard error, and it works without. */
 	(void)worker_start(&conf);

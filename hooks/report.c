@@ -2,6 +2,8 @@
 /* report - see report.h. */
 #include "report.h"
 
+#include <string.h>
+
 #include "engine.h"
 #include "export.h"
 #include "floor.h"
@@ -37,7 +39,7 @@ static void render(bool (*how)(struct export_buf *, const struct export_input *)
 		       .backend = engine_backend_name(),
 		       .allocator = allocator,
 		       .pid = os.getpid(),
-		       .label_pid = true,
+		       .label_pid = strstr(conf->stats_file_pattern, "%p") != NULL,
 	       });
 }
 

@@ -7,13 +7,16 @@
 #include "gauge.h"
 #include "os.h"
 
-/* Generations a region waits after a zap of it was refused, before it is tried again. */
-#define RETRY_GENERATIONS 20
-
 static struct batch_limits limits;
 
-/* Pending queue: a stack that is only pushed to and taken whole. */
-static _Atomic(struct region *) queue __attribute__((aligned(128)));
+/*
+ * Pending queue, oldest first: a stack of newcomers, and a list in order of age that was made of
+ * earlier ones. Each is only pushed to or taken whole; whoever takes one owns its regions until they
+ * are dequeued or put back, and a taker that vanishes (fork) takes no lock with it.
+ */
+static _Atomic(struct region *) newest __attribute__((aligned(128)));
+static _Atomic(struct region *) oldest;
+static _Atomic(struct region *) refused_queue;
 static _Atomic(struct region *) sweep_queue;
 static _Atomic uint32_t generation;
 
@@ -27,8 +30,8 @@ static _Atomic uint32_t waiting;
 void batch_init(const struct batch_limits *l)
 {
 	limits = *l;
-	/* All shards together stay within a quarter of the limit. */
-	pending.grain = (int64_t)(l->bytes / 4 / STATS_SHARDS);
+	/* All shards together stay within a sixteenth of the limit. */
+	pending.grain = (int64_t)(l->bytes / 16 / STATS_SHARDS);
 }
 
 static int64_t slop(void)
@@ -50,19 +53,20 @@ uint64_t batch_bytes_exact(void)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-bool batch_over_limit(void)
+bool batch_over_limit(uint64_t more)
 {
-	return (int64_t)batch_bytes_near() + slop() >= (int64_t)limits.bytes;
+	return batch_bytes_near() + more + (uint64_t)slop() >= limits.bytes;
 }
 
-bool batch_wants_flush(void)
+uint64_t batch_overdue(void)
 {
-	return batch_bytes_near() >= limits.bytes / 8 * 5;
+	/* From three quarters on, an eighth at a time. */
+	return batch_bytes_near() < limits.bytes / 4 * 3 ? 0 : limits.bytes / 8;
 }
 
 bool batch_idle(void)
 {
-	return !atomic_load(&queue);
+	return !atomic_load(&newest) && !atomic_load(&oldest);
 }
 
 bool batch_sweep_idle(void)
@@ -70,20 +74,49 @@ bool batch_sweep_idle(void)
 	return !atomic_load(&sweep_queue);
 }
 
+static bool push(_Atomic(struct region *) *to, struct region *r)
+{
+	struct region *head = atomic_load(to);
+
+	do
+		atomic_store_explicit(&r->next, head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(to, &head, r));
+	return !head;
+}
+
 /* Push r unless it is queued already. True if the queue was empty. */
 static bool enqueue(struct region *r, uint32_t stamp)
 {
-	struct region *head;
-
+	/* The pages first, then the flag; a flusher clears the flag first, then looks at the pages:
+	 * one of the two sees the other. */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load(&r->flags) & REGION_QUEUED ||
 	    atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED)
 		return false;
 	atomic_store_explicit(&r->stamp, stamp, memory_order_relaxed);
-	head = atomic_load(&queue);
-	do
-		atomic_store_explicit(&r->next, head, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak(&queue, &head, r));
-	return !head;
+	return push(&newest, r) && !atomic_load_explicit(&oldest, memory_order_relaxed);
+}
+
+/* r was taken off a queue: from here on it may be queued again. */
+static void dequeued(struct region *r)
+{
+	atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+bool batch_refused(void)
+{
+	return atomic_load(&refused_queue) != NULL;
+}
+
+void batch_retry(void)
+{
+	struct region *r = atomic_exchange(&refused_queue, NULL), *next;
+
+	for (; r; r = next) {
+		next = atomic_load_explicit(&r->next, memory_order_relaxed);
+		push(&newest, r);
+	}
 }
 
 bool batch_pending(struct region *r, unsigned pages)
@@ -143,9 +176,20 @@ static void settle(const struct iovec *v, bool ok)
 		region_settle(r, region_page(a), region_page(stop - 1) + 1, ok);
 		if (!ok) {
 			gauge_add(&pending, (int64_t)(stop - a));
-			enqueue(r, atomic_load(&generation) + RETRY_GENERATIONS);
+			if (!(atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED))
+				push(&refused_queue, r);
 		}
 		a = stop;
+	}
+}
+
+/* Tell those who wait that pages have left flight. */
+static void land(void)
+{
+	atomic_fetch_add(&landed, 1);
+	if (atomic_load(&waiting)) {
+		stats_add(STAT_SYS_FUTEX, 1);
+		os.futex_wake(&landed, INT32_MAX);
 	}
 }
 
@@ -163,11 +207,7 @@ void batch_issue(struct flight *f)
 		}
 		f->failed += failed;
 		atomic_fetch_sub(&in_flight, (int64_t)f->bytes);
-		atomic_fetch_add(&landed, 1);
-		if (atomic_load(&waiting)) {
-			stats_add(STAT_SYS_FUTEX, 1);
-			os.futex_wake(&landed, INT32_MAX);
-		}
+		land();
 	}
 	/* The pages are free to be used: asking destroys nothing. */
 	if (f->asks)
@@ -205,13 +245,16 @@ static bool remappable(const struct region *r)
 	       atomic_load(&r->ours) == region_pages();
 }
 
-void batch_flush_region(struct region *r, struct flight *f)
+/* Not inlined into the loop of a caller: its set is on the stack. */
+__attribute__((noinline)) void batch_flush_region(struct region *r, struct flight *f)
 {
-	struct region_set set;
 	unsigned n, a, b = 0;
+	REGION_SET(set);
 
-	switch (region_claim(r, &set, &n)) {
+	switch (region_claim(r, set, &n)) {
 	case REGION_NOTHING:
+		/* It may have had empty pages in flight for a moment. */
+		land();
 		return;
 	case REGION_WHOLE:
 		add_range(f, r->base, os_region_size, remappable(r) ? BACKEND_REMAP : 0);
@@ -220,7 +263,7 @@ void batch_flush_region(struct region *r, struct flight *f)
 		break;
 	case REGION_PIECES:
 		/* What is in `set` is in flight from here on, also while earlier runs are issued. */
-		while (region_set_run(&set, b, &a, &b)) {
+		while (region_set_run(set, b, &a, &b)) {
 			if (f->n == f->cap)
 				batch_issue(f);
 			add_range(f, region_addr(r, a), (size_t)(b - a) << os_page_shift, 0);
@@ -237,83 +280,101 @@ void batch_flush_region(struct region *r, struct flight *f)
 		batch_issue(f);
 }
 
-/* Flush a list that was taken off the queue; put back what is too young. Bytes flushed. */
-static uint64_t flush_list(struct region *list, bool (*ripe)(uint32_t stamp), struct flight *f)
+/* The newcomers in order of age, behind `list`. */
+static struct region *with_newcomers(struct region *list)
 {
-	uint64_t before = batch_bytes_exact();
+	struct region *r = atomic_exchange(&newest, NULL), *turned = NULL, *next, *last = list;
+
+	for (; r; r = next) {
+		next = next_of(r);
+		atomic_store_explicit(&r->next, turned, memory_order_relaxed);
+		turned = r;
+	}
+	if (!list)
+		return turned;
+	while (next_of(last))
+		last = next_of(last);
+	atomic_store_explicit(&last->next, turned, memory_order_relaxed);
+	return list;
+}
+
+/* Give back the part of a list that was not used, still in order of age. */
+static void put_back(struct region *list)
+{
+	struct region *none = NULL, *next;
+
+	if (!list || atomic_compare_exchange_strong(&oldest, &none, list))
+		return;
+	/* Somebody else did the same meanwhile: these count as newcomers, and keep their stamps. */
+	for (; list; list = next) {
+		next = next_of(list);
+		push(&newest, list);
+	}
+}
+
+/* Flush a list that nobody else has. Returns bytes flushed. */
+static uint64_t flush_list(struct region *list, struct flight *f)
+{
+	uint64_t before = batch_bytes_exact(), after;
 
 	for (struct region *r = sorted(list), *next; r; r = next) {
 		next = next_of(r);
-		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
-
 		/* Off the queue before the claim: a page released after it queues r again. */
-		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
-		if (ripe && !ripe(stamp))
-			enqueue(r, stamp);
-		else
-			batch_flush_region(r, f);
+		dequeued(r);
+		batch_flush_region(r, f);
 	}
 	batch_issue(f);
-	uint64_t after = batch_bytes_exact();
-
+	after = batch_bytes_exact();
 	return before > after ? before - after : 0;
-}
-
-static bool ripe_by_age(uint32_t stamp)
-{
-	return (int32_t)(atomic_load(&generation) - stamp) >= 2;
 }
 
 uint64_t batch_tick(struct flight *f)
 {
-	struct region *list;
+	uint32_t now = atomic_fetch_add(&generation, 1) + 1;
+	struct region *r = with_newcomers(atomic_exchange(&oldest, NULL)), *next;
+	_Atomic(struct region *) ripe = NULL, young = NULL, *ripe_end = &ripe, *young_end = &young;
 
-	atomic_fetch_add(&generation, 1);
-	list = atomic_exchange(&queue, NULL);
-	if (!list)
+	/* All are looked at: those that had to be put back one by one are out of order. */
+	for (; r; r = next) {
+		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
+		_Atomic(struct region *) **end = (int32_t)(now - stamp) >= 2 ? &ripe_end : &young_end;
+
+		next = next_of(r);
+		atomic_store_explicit(*end, r, memory_order_relaxed);
+		*end = &r->next;
+	}
+	atomic_store_explicit(ripe_end, NULL, memory_order_relaxed);
+	atomic_store_explicit(young_end, NULL, memory_order_relaxed);
+	put_back(atomic_load_explicit(&young, memory_order_relaxed));
+	if (!ripe)
 		return 0;
 	stats_add(STAT_FLUSH_AGE, 1);
-	return flush_list(list, ripe_by_age, f);
+	return flush_list(ripe, f);
 }
 
 uint64_t batch_flush_all(enum stat why, struct flight *f)
 {
-	struct region *list = atomic_exchange(&queue, NULL);
-
 	stats_add(why, 1);
-	return flush_list(list, NULL, f);
+	return flush_list(with_newcomers(atomic_exchange(&oldest, NULL)), f);
 }
 
-uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f)
+uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 {
-	struct region *taken = atomic_exchange(&queue, NULL), *list = NULL, *next;
-	uint64_t have = batch_bytes_exact(), before = have;
+	struct region *list = atomic_exchange(&oldest, NULL), *r, *last = NULL;
+	uint64_t n = 0;
 
+	if (!list)
+		list = with_newcomers(NULL);
+	for (r = list; r && n < least; r = next_of(r)) {
+		n += (uint64_t)region_count_pending(r) << os_page_shift;
+		last = r;
+	}
+	if (!last)
+		return 0;
+	atomic_store_explicit(&last->next, NULL, memory_order_relaxed);
+	put_back(r);
 	stats_add(why, 1);
-	/* The stack has the newest first: turned round, the oldest. */
-	for (; taken; taken = next) {
-		next = next_of(taken);
-		atomic_store_explicit(&taken->next, list, memory_order_relaxed);
-		list = taken;
-	}
-	for (struct region *r = list; r; r = next) {
-		next = next_of(r);
-		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
-		bool refused = (int32_t)(stamp - atomic_load(&generation)) > 0;
-
-		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_QUEUED);
-		if (refused || have <= keep) {
-			enqueue(r, stamp);
-			continue;
-		}
-		have -= (uint64_t)region_count_pending(r) << os_page_shift;
-		batch_flush_region(r, f);
-		if ((int64_t)have < 0)
-			have = 0;
-	}
-	batch_issue(f);
-	have = batch_bytes_exact();
-	return before > have ? before - have : 0;
+	return flush_list(list, f);
 }
 
 bool batch_wait(struct region *r, unsigned page, uint64_t *deadline)
@@ -384,7 +445,9 @@ void batch_after_fork(void)
 {
 	int64_t bytes = 0;
 
-	atomic_store(&queue, NULL);
+	atomic_store(&newest, NULL);
+	atomic_store(&oldest, NULL);
+	atomic_store(&refused_queue, NULL);
 	atomic_store(&sweep_queue, NULL);
 	atomic_store(&in_flight, 0);
 	atomic_store(&waiting, 0);

@@ -4,8 +4,10 @@
  *
  * A region with pending pages is queued once, stamped with the current generation. The worker opens
  * a new generation every half of batch_ms and flushes what was queued two generations ago, so no
- * page is pending for longer than batch_ms and no hook reads a clock. Flushing takes regions in
- * address order, claims their pages, and hands neighbours as one range to the backend.
+ * page is pending for longer than batch_ms and no hook reads a clock. Where much is pending, the
+ * thread that releases more flushes the oldest, a few MiB at a time: on its own CPU, where the pages
+ * are warm and no other has to be interrupted. Flushing takes regions in address order, claims their
+ * pages, and hands neighbours as one range to the backend.
  *
  * All functions are safe in any thread, allocate nothing and take no lock.
  */
@@ -31,7 +33,7 @@ void batch_init(const struct batch_limits *l);
  * A flush in the making: ranges that are in flight until it is issued. The caller owns the memory;
  * FLIGHT_SMALL fits on any thread's stack.
  */
-#define FLIGHT_SMALL 16
+#define FLIGHT_SMALL 32
 struct flight {
 	unsigned n, cap;
 	size_t bytes;
@@ -63,20 +65,24 @@ void batch_issue(struct flight *f);
 
 /* Flush the queue: everything. `why` is counted. Returns bytes flushed. */
 uint64_t batch_flush_all(enum stat why, struct flight *f);
-/* Flush the oldest regions until at most `keep` bytes are pending. */
-uint64_t batch_flush_to(uint64_t keep, enum stat why, struct flight *f);
+/* Flush the oldest regions, until about `least` bytes are flushed. */
+uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f);
 /* Open a generation and flush what was queued two ago. */
 uint64_t batch_tick(struct flight *f);
 
 /* Nothing queued? */
 bool batch_idle(void);
 
+/* Regions whose zap the kernel refused wait apart: is there any, and put them back on the queue. */
+bool batch_refused(void);
+void batch_retry(void);
+
 /* Bytes pending or in flight: near (one load, for hooks) and exact (for reports). */
 uint64_t batch_bytes_near(void);
 uint64_t batch_bytes_exact(void);
-/* Is the limit reached? Is so much of it that the worker should make room? */
-bool batch_over_limit(void);
-bool batch_wants_flush(void);
+/* Would `more` bytes reach the limit? How much should be flushed now, so that it is not reached? */
+bool batch_over_limit(uint64_t more);
+uint64_t batch_overdue(void);
 
 /* Wait until page of r is out of flight, at most until *deadline (0: set on the first wait). False
  * if the time is up. */

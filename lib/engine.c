@@ -13,8 +13,6 @@
 #include "region.h"
 #include "worker.h"
 
-/* Pages of a run that mincore is asked about at once. */
-#define LOOK_PAGES 512
 /* Runs of pending pages that one reuse collects before it deals with them. */
 #define REUSE_RUNS 32
 
@@ -100,17 +98,20 @@ static void fix_after_fork(void)
 	policy_after_fork(kept);
 }
 
+void engine_fork_child(void)
+{
+	if (engine.mode != CONF_ON || engine.alive)
+		return;
+	worker_forget();
+	fix_after_fork();
+}
+
 void engine_after_fork(void)
 {
 	uint32_t state = ALIVE_NEEDS_FIX;
 
-	if (engine.mode != CONF_ON)
+	if (engine.mode != CONF_ON || !engine.alive)
 		return;
-	if (!engine.alive) {
-		worker_forget();
-		fix_after_fork();
-		return;
-	}
 	if (atomic_compare_exchange_strong(engine.alive, &state, ALIVE_FIXING)) {
 		fix_after_fork();
 		atomic_store(engine.alive, ALIVE_YES);
@@ -156,33 +157,36 @@ size_t engine_take_pad(void *end)
 	return os_region_size - bytes(page);
 }
 
-/* Learn from a release whether owners of such ranges touch what they are given. */
+static bool any_kept(uintptr_t addr, uintptr_t end)
+{
+	FOR_PARTS (p, addr, end) {
+		struct region *r = region_find(p.addr);
+
+		if (r && region_kept(r, p.from, p.to))
+			return true;
+	}
+	return false;
+}
+
+/* Learn from a release what owners of such ranges touch. */
 static void sample(uintptr_t addr, size_t pages)
 {
 	unsigned char resident[POLICY_SAMPLE_PAGES];
 	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
-	size_t looked = 0, touched = 0;
+	size_t touched = 0, front = 0;
 
+	/* What was kept is resident, touched or not. */
+	if (any_kept(addr, addr + bytes(n)))
+		return;
 	stats_add(STAT_SYS_MINCORE, 1);
 	if (os.mincore((void *)addr, bytes(n), resident))
 		return;
-	FOR_PARTS (p, addr, addr + bytes(n)) {
-		struct region *r = region_find(p.addr);
-
-		for (unsigned page = p.from; page < p.to; page++) {
-			size_t i = (region_base(p.addr) + bytes(page) - addr) >> os_page_shift;
-
-			if (r && region_kept(r, page))
-				continue;
-			looked++;
-			touched += resident[i] & 1;
-		}
-	}
-	/* Mostly kept pages: the few others say little about what was given out. */
-	if (looked * 2 >= n) {
-		policy_learn(pages, looked, touched);
-		stats_add(STAT_POLICY_SAMPLES, 1);
-	}
+	for (size_t i = 0; i < n; i++)
+		touched += resident[i] & 1;
+	for (size_t i = 0; i < touched; i++)
+		front += resident[i] & 1;
+	policy_learn(pages, n, touched, front);
+	stats_add(STAT_POLICY_SAMPLES, 1);
 }
 
 static bool deferring(void)
@@ -191,8 +195,9 @@ static bool deferring(void)
 	       worker_running();
 }
 
-/* Zap a range that was just released, in the thread that released it. */
-static void flush_range(uintptr_t addr, uintptr_t end)
+/* Zap a range that was just released, in the thread that released it. False if the kernel refused:
+ * then the worker has to try again. */
+static bool flush_range(uintptr_t addr, uintptr_t end)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
@@ -204,6 +209,20 @@ static void flush_range(uintptr_t addr, uintptr_t end)
 			batch_flush_region(r, &f);
 	}
 	batch_issue(&f);
+	return !f.failed;
+}
+
+/* Flush the oldest of what is pending, if that is much. */
+static bool flush_overdue(void)
+{
+	uint64_t least = batch_overdue();
+
+	/* What the kernel refuses would be overdue for good. */
+	if (!least || batch_refused())
+		return true;
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+	batch_flush_some(least, STAT_FLUSH_BYTES, &f);
+	return !f.failed;
 }
 
 /* in use -> pending, and onto the queue. True if that had been empty. */
@@ -245,24 +264,27 @@ bool engine_release(void *start, size_t len)
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
 	/* Before any page is pending: afterwards a flush elsewhere may make room. */
-	defer = deferring() && !batch_over_limit();
+	defer = deferring() && !batch_over_limit(len);
 	first = make_pending(addr, end);
 	if (!defer) {
-		flush_range(addr, end);
+		first |= !flush_range(addr, end);
 	} else {
 		stats_add(STAT_DEFERRED, len);
-		if (batch_wants_flush())
-			worker_kick(WORKER_FLUSH);
-		else if (first)
-			worker_kick(WORKER_TICK);
+		first |= !flush_overdue();
 	}
+	if (first)
+		worker_kick();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
 	return true;
 }
 
-/* Pending pages that a reuse took back and that must read zero before it returns. */
+/*
+ * Pending pages that a reuse took back and that must read zero before it returns: those before
+ * keep_to are zeroed in place, the others are zapped.
+ */
 struct runs {
 	size_t range; /* pages of the whole reuse */
+	uintptr_t keep_to;
 	unsigned n;
 	size_t pages;
 	bool solid; /* nothing but the reuse's own pages lies between the runs */
@@ -271,10 +293,11 @@ struct runs {
 	} run[REUSE_RUNS];
 };
 
-static void mark_kept(uintptr_t addr, uintptr_t end, size_t range)
+static void keep(uintptr_t addr, uintptr_t end, size_t range)
 {
 	size_t fresh = 0;
 
+	os.zero((void *)addr, end - addr);
 	FOR_PARTS (p, addr, end) {
 		struct region *r = region_find(p.addr);
 
@@ -283,13 +306,6 @@ static void mark_kept(uintptr_t addr, uintptr_t end, size_t range)
 	}
 	policy_kept(range, fresh);
 	stats_add(STAT_KEPT, end - addr);
-}
-
-/* Zero in place, and count what is kept. */
-static void keep(uintptr_t addr, uintptr_t end, size_t range)
-{
-	os.zero((void *)addr, end - addr);
-	mark_kept(addr, end, range);
 }
 
 static void zap(uintptr_t addr, uintptr_t end)
@@ -307,70 +323,22 @@ static void zap(uintptr_t addr, uintptr_t end)
 	os.zero((void *)addr, end - addr);
 }
 
-/* Zero what is resident of a run, if the policy thinks that cheaper; false: zap it. */
-static bool keep_resident(uintptr_t addr, uintptr_t end, size_t range)
-{
-	unsigned char resident[LOOK_PAGES];
-	size_t pages = (end - addr) >> os_page_shift, n = 0;
-
-	if (pages > LOOK_PAGES)
-		return false;
-	stats_add(STAT_SYS_MINCORE, 1);
-	if (os.mincore((void *)addr, end - addr, resident))
-		return false;
-	for (size_t i = 0; i < pages; i++)
-		n += resident[i] & 1;
-	if (!policy_keep(range, n))
-		return false;
-	for (size_t i = 0, j; i < pages; i = j) {
-		for (j = i; j < pages && resident[j] & 1; j++)
-			;
-		if (j > i)
-			keep(addr + bytes(i), addr + bytes(j), range);
-		for (; j < pages && !(resident[j] & 1); j++)
-			;
-	}
-	return true;
-}
-
-/* Keep the run, in pieces that mincore can be asked about at once; what is not kept is zapped. */
-static void keep_run(uintptr_t addr, uintptr_t end, size_t range)
-{
-	uintptr_t zap_from = addr;
-
-	while (addr < end) {
-		uintptr_t stop = end - addr > bytes(LOOK_PAGES) ? addr + bytes(LOOK_PAGES) : end;
-
-		if (keep_resident(addr, stop, range)) {
-			if (zap_from < addr)
-				zap(zap_from, addr);
-			zap_from = stop;
-		}
-		addr = stop;
-	}
-	if (zap_from < end)
-		zap(zap_from, end);
-}
-
 static void runs_finish(struct runs *s)
 {
-	if (!s->n)
-		return;
-	if (policy_may_keep(s->range, s->pages)) {
-		for (unsigned i = 0; i < s->n; i++) {
-			uintptr_t addr = s->run[i].addr, end = s->run[i].end;
+	bool few = s->pages <= POLICY_FEW_PAGES;
 
-			if (end - addr <= bytes(POLICY_BLIND_PAGES))
-				keep(addr, end, s->range);
-			else
-				keep_run(addr, end, s->range);
-		}
-	} else if (s->solid) {
-		/* The pages between the runs are the caller's as well, and empty. */
-		zap(s->run[0].addr, s->run[s->n - 1].end);
-	} else {
-		for (unsigned i = 0; i < s->n; i++)
-			zap(s->run[i].addr, s->run[i].end);
+	for (unsigned i = 0; i < s->n; i++) {
+		uintptr_t addr = s->run[i].addr, end = s->run[i].end;
+
+		if (few)
+			keep(addr, end, s->range);
+		else if (s->solid)
+			/* The pages between the runs are the caller's as well, and empty. */
+			zap(addr, s->run[s->n - 1].end);
+		else
+			zap(addr, end);
+		if (!few && s->solid)
+			break;
 	}
 	s->n = 0;
 	s->pages = 0;
@@ -378,6 +346,14 @@ static void runs_finish(struct runs *s)
 
 static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
 {
+	if (addr < s->keep_to) {
+		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
+
+		keep(addr, stop, s->range);
+		addr = stop;
+	}
+	if (addr == end)
+		return;
 	if (s->n && s->run[s->n - 1].end == addr) {
 		s->run[s->n - 1].end = end;
 	} else {
@@ -402,10 +378,11 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 
 	if (!strangers) {
 		if (make_pending(addr, end))
-			worker_kick(WORKER_TICK);
+			worker_kick();
 		return;
 	}
 	s->solid = false;
+	s->keep_to = UINTPTR_MAX;
 	while (region_set_run(dirty, b, &a, &b))
 		runs_add(s, region_addr(r, a), region_addr(r, b));
 	runs_finish(s);
@@ -414,38 +391,42 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	struct runs runs = {.range = len >> os_page_shift, .solid = true};
+	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = UINTPTR_MAX};
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
+	REGION_SET(dirty);
 
 	if (engine.mode != CONF_ON)
 		return ENGINE_STRANGERS;
 	check_fork();
 	FOR_PARTS (p, addr, end) {
-		struct region *r = region_find(p.addr);
-		struct region_set dirty;
+		struct region *r;
 		unsigned n = 0, page = p.from, a, b = 0;
 
+		if (p.end - p.addr == os_region_size && region_use_untouched(p.addr))
+			continue;
+		r = region_find(p.addr);
 		if (!r) {
 			strangers = true;
 			runs.solid = false;
 			continue;
 		}
-		for (unsigned i = 0; i < region_words(); i++)
-			dirty.word[i] = 0;
-		while ((page = region_reuse(r, page, p.to, &dirty, &n, &strangers)) < p.to) {
+		region_set_clear(dirty);
+		while ((page = region_reuse(r, page, p.to, dirty, &n, &strangers)) < p.to) {
 			stats_add(STAT_REUSE_WAITS, 1);
 			if (batch_wait(r, page, &deadline))
 				continue;
 			stats_add(STAT_REUSE_TIMEOUTS, 1);
 			batch_cancelled(bytes(n) + cancelled);
-			reuse_refused(&runs, r, &dirty, addr, region_addr(r, page), strangers);
+			reuse_refused(&runs, r, dirty, addr, region_addr(r, page), strangers);
 			return ENGINE_BUSY;
 		}
 		if (strangers)
 			runs.solid = false;
+		if (n && runs.keep_to == UINTPTR_MAX)
+			runs.keep_to = addr + bytes(policy_prefix(runs.range));
 		cancelled += bytes(n);
-		while (need_zero && region_set_run(&dirty, b, &a, &b))
+		while (need_zero && region_set_run(dirty, b, &a, &b))
 			runs_add(&runs, region_addr(r, a), region_addr(r, b));
 	}
 	if (cancelled) {
@@ -467,23 +448,26 @@ bool engine_unmap(void *start, size_t len)
 		return true;
 	check_fork();
 	FOR_PARTS (p, addr, end) {
-		unsigned page, pending;
 		struct region *r;
+		unsigned page;
 
 		if (p.end - p.addr == os_region_size)
 			region_forget_untouched(p.addr);
 		r = region_find(p.addr);
 		if (!r)
 			continue;
-		/* Forgotten page by page: the rest of the account must not be lost on a refusal. */
-		policy_unkept(region_forget(r, p.from, p.to, &pending));
-		batch_cancelled(bytes(pending));
-		while ((page = region_first_flight(r, p.from, p.to)) < p.to)
-			if (!batch_wait(r, page, &deadline))
+		region_disown(r, p.to - p.from);
+		/* What lands is empty, and could be claimed again: only what was forgotten since the
+		 * last look stays so. */
+		do {
+			unsigned pending, unkept = region_forget(r, p.from, p.to, &pending);
+
+			policy_unkept(unkept);
+			batch_cancelled(bytes(pending));
+			page = region_first_flight(r, p.from, p.to);
+			if (page < p.to && !batch_wait(r, page, &deadline))
 				return false;
-		/* What landed meanwhile. */
-		(void)region_forget(r, p.from, p.to, &pending);
-		batch_cancelled(bytes(pending));
+		} while (page < p.to);
 	}
 	stats_add(STAT_UNMAPPED, len);
 	return true;
@@ -502,7 +486,7 @@ void engine_zapped(void *start, size_t len)
 		if (r)
 			batch_zapped(r);
 	}
-	worker_kick(WORKER_TICK);
+	worker_kick();
 }
 
 void engine_flush(void)
@@ -513,6 +497,8 @@ void engine_flush(void)
 		return;
 	check_fork();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
+	if (f.failed)
+		worker_kick();
 }
 
 void engine_pause(bool paused)

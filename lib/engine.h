@@ -64,9 +64,12 @@ void engine_pause(bool paused); /* the kill switch: stop deferring and reclaimin
 bool engine_paused(void);
 void engine_pressure(bool high); /* under memory pressure nothing is deferred and nothing kept */
 
-/* In the child after fork: put the account right. Runs by itself at the first verb where the kernel
- * can tell a child; else the fork handler must call it. Idempotent. */
+/* In the child after fork: put the account right, if that has not been done. Every verb does so
+ * itself; the worker does it for what the parent left pending. */
 void engine_after_fork(void);
+/* For the fork handler of a child, before it has threads: where the kernel cannot tell a child
+ * (no MADV_WIPEONFORK) the account is put right here. */
+void engine_fork_child(void);
 
 struct engine_state {
 	uint64_t pending_bytes, kept_bytes, excess_bytes, own_bytes;

@@ -7,33 +7,33 @@
 #include "gauge.h"
 #include "os.h"
 
-/* Expected costs in nanoseconds: what was seen on the machines this was built on. */
-#define COST_CALL      1000 /* a zapping system call */
-#define COST_ZAP_PAGE  100  /* a resident page in it */
-#define COST_ZERO_PAGE 250  /* zeroing a resident page in place */
-#define COST_FAULT     1500 /* a page fault, zeroing included */
-
 /* Shares are in 1/1024. */
 #define ONE 1024
 
-#define CLASSES	       32
-#define SAMPLE_EVERY   8
-#define LEARN_MIN      4  /* samples before a class is believed */
-#define EXPLORE_EVERY  16 /* decisions of which one zaps, so that there is something to learn */
-#define NEWEST_WEIGHT  8  /* the newest sample counts 1/8 */
+/* As jemalloc has them: four size classes to each doubling. */
+#define CLASSES (64 * 4)
+
+#define LEARN_MIN     4	  /* samples before a class is believed */
+#define SAMPLE_NEW    8	  /* of a class that is not: one release in so many is sampled */
+#define SAMPLE_KNOWN  64  /* of one that is */
+#define EXPLORE_EVERY 32  /* reuses of which one keeps nothing, so that there is something to learn */
+#define NEWEST_SHARE  8	  /* the newest sample counts 1/8 */
+#define LOOSE	      768 /* touched pages that lie in front, below which there is no prefix */
+#define WORTH	      32  /* a prefix below this share of the range is taken for none */
 
 struct class {
-	_Atomic int32_t touched; /* in 1/1024 */
+	_Atomic int32_t touched; /* share of the range, from its start */
+	_Atomic int32_t excess;	 /* share of the kept prefix that an owner leaves untouched */
 	_Atomic uint32_t samples;
 } __attribute__((aligned(64)));
 
 static struct class classes[CLASSES];
-static struct gauge kept;   /* pages */
-static struct gauge excess; /* pages x share not touched, in 1/1024 page */
-static _Atomic int64_t budget;
+static struct gauge kept;      /* pages */
+static _Atomic int32_t mean;   /* share of them that is expected to stay untouched */
+static _Atomic int64_t budget; /* pages x share */
 
 struct counter {
-	uint32_t samples, decisions;
+	uint32_t samples, reuses;
 } __attribute__((aligned(64)));
 
 static struct counter counters[STATS_SHARDS];
@@ -45,7 +45,15 @@ static struct counter *my_counter(void)
 
 static struct class *class_of(size_t range)
 {
-	return &classes[range ? 63 - __builtin_clzll(range) : 0];
+	unsigned log = range ? 63 - (unsigned)__builtin_clzll(range) : 0;
+	unsigned quarter = log >= 2 ? (unsigned)(range >> (log - 2)) & 3 : 0;
+
+	return &classes[4 * log + quarter];
+}
+
+static bool known(const struct class *c)
+{
+	return atomic_load_explicit(&c->samples, memory_order_relaxed) >= LEARN_MIN;
 }
 
 void policy_set_budget(uint64_t keep_bytes)
@@ -60,100 +68,109 @@ void policy_init(uint64_t keep_bytes)
 	policy_set_budget(keep_bytes);
 	for (unsigned i = 0; i < CLASSES; i++) {
 		atomic_store(&classes[i].touched, 0);
+		atomic_store(&classes[i].excess, 0);
 		atomic_store(&classes[i].samples, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		counters[i] = (struct counter){0};
 	gauge_set(&kept, 0);
-	gauge_set(&excess, 0);
-	kept.grain = 64;
-	/* All shards together stay within a quarter of the budget. */
-	excess.grain = atomic_load(&budget) / 4 / STATS_SHARDS;
+	atomic_store(&mean, 0);
+	/* All shards together stay within an eighth of the budget. */
+	kept.grain = atomic_load(&budget) / ONE / 8 / STATS_SHARDS;
 }
 
-/* Share of such a range that its owner is expected to touch. */
-static int32_t expected(size_t range)
+/* Share of a kept prefix that is expected to stay untouched. */
+static int32_t untouched(size_t range)
 {
-	struct class *c = class_of(range);
+	const struct class *c = class_of(range);
 
-	if (atomic_load_explicit(&c->samples, memory_order_relaxed) >= LEARN_MIN)
-		return atomic_load_explicit(&c->touched, memory_order_relaxed);
-	return range <= POLICY_SMALL_PAGES ? ONE : 0;
+	return known(c) ? atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
-static bool in_budget(int32_t touched, size_t pages)
+static int64_t excess(int64_t pages)
 {
-	int64_t more = (int64_t)pages * (ONE - touched);
+	return pages > 0 ? pages * atomic_load_explicit(&mean, memory_order_relaxed) : 0;
+}
 
-	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + more <=
+static bool in_budget(size_t range, size_t pages)
+{
+	int64_t more = (int64_t)pages * untouched(range);
+
+	return more == 0 || excess(gauge_near(&kept) + kept.grain * STATS_SHARDS) + more <=
 				    atomic_load_explicit(&budget, memory_order_relaxed);
 }
 
-static bool cheaper(int32_t touched, size_t resident)
+size_t policy_prefix(size_t range)
 {
-	int64_t zap_page = COST_ZAP_PAGE + (int64_t)touched * COST_FAULT / ONE;
+	const struct class *c = class_of(range);
+	int32_t share;
+	size_t pages;
 
-	return (int64_t)resident * (COST_ZERO_PAGE - zap_page) <= COST_CALL;
-}
-
-bool policy_may_keep(size_t range, size_t pending)
-{
-	int32_t touched = expected(range);
-
-	if (pending <= POLICY_SMALL_PAGES && touched == ONE)
-		return true;
-	if (pending > POLICY_SMALL_PAGES &&
-	    my_counter()->decisions++ % EXPLORE_EVERY == EXPLORE_EVERY - 1)
-		return false;
-	return cheaper(touched, pending) && in_budget(touched, 1);
-}
-
-bool policy_keep(size_t range, size_t resident)
-{
-	int32_t touched = expected(range);
-
-	return cheaper(touched, resident) && in_budget(touched, resident);
+	if (!known(c))
+		return range <= POLICY_SMALL_PAGES ? range : 0;
+	if (my_counter()->reuses++ % EXPLORE_EVERY == EXPLORE_EVERY - 1)
+		return 0;
+	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
+	/* The last of the range is either touched or hardly worth a call of its own. */
+	pages = share >= ONE - WORTH ? range : (range * (size_t)share + ONE / 2) / ONE;
+	return in_budget(range, pages) ? pages : 0;
 }
 
 void policy_kept(size_t range, size_t pages)
 {
+	int32_t old = atomic_load_explicit(&mean, memory_order_relaxed), share = untouched(range);
+	int64_t all = gauge_near(&kept) + (int64_t)pages;
+	int32_t now = all <= (int64_t)pages ? share
+					    : old + (int32_t)((share - old) * (int64_t)pages / all);
+
 	gauge_add(&kept, (int64_t)pages);
-	gauge_add(&excess, (int64_t)pages * (ONE - expected(range)));
+	/* Rounding must not keep it from moving at all. */
+	if (now == old && share != old && (all / (int64_t)(pages + 1) < 1024))
+		now += share > old ? 1 : -1;
+	if (now != old)
+		atomic_store_explicit(&mean, now, memory_order_relaxed);
 }
 
 void policy_unkept(size_t pages)
 {
-	int64_t all = gauge_near(&kept), e = gauge_near(&excess);
-
-	if (!pages)
-		return;
-	gauge_add(&kept, -(int64_t)pages);
-	/* Which pages these were is not recorded: they take the mean with them. */
-	if (e > 0)
-		gauge_add(&excess, all > (int64_t)pages
-					   ? -(int64_t)((double)e * (double)pages / (double)all)
-					   : -e);
+	if (pages)
+		gauge_add(&kept, -(int64_t)pages);
 }
 
 bool policy_wants_sample(size_t range)
 {
-	return range > POLICY_BLIND_PAGES && my_counter()->samples++ % SAMPLE_EVERY == 0;
+	unsigned every = known(class_of(range)) ? SAMPLE_KNOWN : SAMPLE_NEW;
+
+	return range > POLICY_FEW_PAGES && my_counter()->samples++ % every == 0;
 }
 
-void policy_learn(size_t range, size_t looked, size_t touched)
+static void follow(_Atomic int32_t *average, int32_t newest, bool first)
+{
+	int32_t old = atomic_load(average);
+
+	atomic_store(average, first ? newest : old + (newest - old) / NEWEST_SHARE);
+}
+
+void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 {
 	struct class *c = class_of(range);
-	int32_t share, old;
+	int32_t share, before, over;
+	bool first;
 
 	if (!looked)
 		return;
-	share = (int32_t)(touched * ONE / looked);
-	old = atomic_load(&c->touched);
-	/* The first sample is all there is to go by. */
-	if (atomic_fetch_add(&c->samples, 1) == 0)
-		atomic_store(&c->touched, share);
+	/* All that was looked at: the rest will not be different. Strewn: nothing to go by. */
+	if (touched == looked)
+		share = ONE;
+	else if (front * ONE < touched * LOOSE)
+		share = 0;
 	else
-		atomic_store(&c->touched, old + (share - old) / NEWEST_WEIGHT);
+		share = (int32_t)(touched * ONE / range);
+	first = atomic_fetch_add(&c->samples, 1) == 0;
+	before = atomic_load(&c->touched);
+	over = before > share && !first ? (before - share) * ONE / before : 0;
+	follow(&c->touched, share, first);
+	follow(&c->excess, over, first);
 }
 
 uint64_t policy_kept_pages(void)
@@ -165,22 +182,17 @@ uint64_t policy_kept_pages(void)
 
 uint64_t policy_excess_bytes(void)
 {
-	int64_t n = gauge_exact(&excess);
-
-	return n > 0 ? (uint64_t)n / ONE << os_page_shift : 0;
+	return (uint64_t)excess(gauge_exact(&kept)) / ONE << os_page_shift;
 }
 
 int policy_touched(size_t range)
 {
-	struct class *c = class_of(range);
+	const struct class *c = class_of(range);
 
-	return atomic_load(&c->samples) >= LEARN_MIN ? atomic_load(&c->touched) : -1;
+	return known(c) ? atomic_load(&c->touched) : -1;
 }
 
 void policy_after_fork(uint64_t kept_pages)
 {
-	int64_t all = gauge_exact(&kept), e = gauge_exact(&excess);
-
 	gauge_set(&kept, (int64_t)kept_pages);
-	gauge_set(&excess, all > 0 && e > 0 ? (int64_t)((double)e * (double)kept_pages / (double)all) : 0);
 }

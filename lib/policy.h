@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * policy - what to do with pending pages that come back: keep them (zero the resident ones in place)
- * or zap them there and then.
+ * policy - what to do with pending pages that come back: keep them (zero them in place) or zap them
+ * there and then.
  *
  * Keeping saves the page faults of an owner that will touch the pages and costs RSS if it does not.
- * Whether owners touch what they are given is learned by size class: at some releases, the share
- * of pages found resident among those that were not kept. A decision compares the expected costs,
- * and the pages kept times the share their owners are expected not to touch stay within a budget.
+ * Owners touch their memory from the start: all of it, but for what rounding up to a size class has
+ * added, or a small part of what they asked for. So what is learned, by size class, is how long a
+ * prefix is touched. At some releases mincore tells which pages are resident; in a range of which
+ * nothing had been kept, those are the ones its owner touched. The prefix is kept, the rest is
+ * zapped. Owners vary, so some of what is kept will not be touched: that excess RSS is counted and
+ * stays within a budget.
  *
  * Pure functions of what they are told and of what they counted: no system call, no clock. Safe in
  * any thread; races between threads cost precision, never correctness.
@@ -18,11 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Pieces of up to this many pages are taken to be touched wholly until learned otherwise. */
+/* Ranges of up to this many pages are taken to be touched wholly until learned otherwise. */
 #define POLICY_SMALL_PAGES 16
-/* Pieces of up to this many pages are zeroed without asking what is resident. */
-#define POLICY_BLIND_PAGES 2
-/* At most this many pages of a release are looked at. */
+/* So few pages are never worth a system call: they are zeroed in place. */
+#define POLICY_FEW_PAGES 4
+/* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
 
 /* Reset, with a budget of excess RSS in bytes. */
@@ -31,14 +34,8 @@ void policy_init(uint64_t keep_bytes);
 /* Change the budget: 0 under memory pressure. */
 void policy_set_budget(uint64_t keep_bytes);
 
-/*
- * The allocator takes back a range of `range` pages, of which `resident` are pending and resident
- * (or may be). Keep them?
- */
-bool policy_keep(size_t range, size_t resident);
-
-/* Could policy_keep answer yes for this range if few pages were resident? Saves asking. */
-bool policy_may_keep(size_t range, size_t pending);
+/* The allocator takes back a range of so many pages: how many from its start should be kept? */
+size_t policy_prefix(size_t range);
 
 /* `pages` of a range of `range` pages are kept from now on / not any more. */
 void policy_kept(size_t range, size_t pages);
@@ -46,11 +43,13 @@ void policy_unkept(size_t pages);
 
 /* Should this release of `range` pages be sampled? */
 bool policy_wants_sample(size_t range);
-/* Of `looked` pages that were not kept, `touched` were resident at the release. */
-void policy_learn(size_t range, size_t looked, size_t touched);
 
-/* For reports: kept pages, the excess they are expected to cause in bytes, and the learned share
- * touched (0 to 1024; -1 unknown) of a range's size class. */
+/* What a sample saw of a released range: the first `looked` pages, none of them kept; `touched` of
+ * them were resident, `front` of these among the first `touched`. */
+void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
+
+/* For reports: kept pages, the excess they are expected to cause in bytes, and the share of such a
+ * range that is expected to be touched (0 to 1024; -1 unknown). */
 uint64_t policy_kept_pages(void);
 uint64_t policy_excess_bytes(void);
 int policy_touched(size_t range);

@@ -2,6 +2,7 @@
 /* pressure - see pressure.h. */
 #include "pressure.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 /* 100 ms of stalling within 2 s; without privileges the window must be a multiple of 2 s. */
 #define TRIGGER "some 100000 2000000"
 
-static int handle = -1;
+static _Atomic int handle = -1;
 
 /* Where cgroup v2 may be mounted, beside v1 or alone. */
 static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
@@ -43,22 +44,33 @@ static int open_own_cgroup(void)
 
 void pressure_init(void)
 {
-	handle = open_own_cgroup();
-	if (handle < 0)
-		handle = os.psi_open("/proc/pressure/memory", TRIGGER);
+	int fd = open_own_cgroup();
+
+	if (fd < 0)
+		fd = os.psi_open("/proc/pressure/memory", TRIGGER);
+	atomic_store(&handle, fd);
+}
+
+void pressure_renew(void)
+{
+	int fd = atomic_exchange(&handle, -1);
+
+	if (fd >= 0)
+		os.psi_close(fd);
+	pressure_init();
 }
 
 bool pressure_armed(void)
 {
-	return handle >= 0;
+	return atomic_load(&handle) >= 0;
 }
 
 bool pressure_high(void)
 {
-	int r = handle >= 0 ? os.psi_fired(handle) : 0;
+	int fd = atomic_load(&handle), r = fd >= 0 ? os.psi_fired(fd) : 0;
 
 	/* The host closed our descriptor: go without. */
 	if (r < 0)
-		handle = -1;
+		atomic_store(&handle, -1);
 	return r > 0;
 }

@@ -10,6 +10,8 @@
 
 /* Arm a trigger. Not thread-safe. */
 void pressure_init(void);
+/* Give up the trigger, which a child shares with its parent, for one of our own. */
+void pressure_renew(void);
 bool pressure_armed(void);
 /* Has it fired since the last call? One system call, never blocks. */
 bool pressure_high(void);

@@ -63,14 +63,23 @@ static uint64_t move(_Atomic uint64_t *word, uint64_t within, unsigned from, uns
 
 #define FROM(s) (1u << (s))
 
+/* The bits of [page, to) in the word that page is in, and how many these are. */
+static uint64_t kept_mask(unsigned page, unsigned to, unsigned *n)
+{
+	unsigned bit = page % 64;
+
+	*n = 64 - bit < to - page ? 64 - bit : to - page;
+	return (*n == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << *n) - 1)) << bit;
+}
+
 /* Clear or set the kept bits of [from, to). Returns how many changed. */
 static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
 {
 	unsigned changed = 0;
 
 	for (unsigned p = from; p < to;) {
-		unsigned bit = p % 64, n = 64 - bit < to - p ? 64 - bit : to - p;
-		uint64_t mask = (n == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << n) - 1)) << bit;
+		unsigned n;
+		uint64_t mask = kept_mask(p, to, &n);
 		_Atomic uint64_t *w = &KEPT(r)[p / 64];
 		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
 
@@ -137,15 +146,19 @@ void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)
 		atomic_fetch_add(&r->ours, to - from);
 }
 
+void region_disown(struct region *r, unsigned pages)
+{
+	uint32_t ours = atomic_load(&r->ours);
+
+	/* Which of the pages were ours is not recorded: as much as may have been goes. */
+	while (!atomic_compare_exchange_weak(&r->ours, &ours, ours > pages ? ours - pages : 0))
+		;
+}
+
 unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending)
 {
 	uint64_t was;
 
-	/* Which of the pages were ours is not recorded: as much as may have been goes. */
-	uint32_t ours = atomic_load(&r->ours);
-
-	while (!atomic_compare_exchange_weak(&r->ours, &ours, ours > to - from ? ours - (to - from) : 0))
-		;
 	*pending = 0;
 	FOR_WORDS (i, from, to) {
 		uint64_t moved = move(&r->word[i], fields_of(i, from, to),
@@ -167,7 +180,7 @@ unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
 	return to;
 }
 
-enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
+__attribute__((noinline)) enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
 {
 	unsigned words = region_words();
 	bool whole = true;
@@ -184,7 +197,7 @@ enum region_claim region_claim(struct region *r, struct region_set *set, unsigne
 	if (!any)
 		return REGION_NOTHING;
 
-	struct region_set emptied;
+	REGION_SET(emptied);
 	unsigned i = 0;
 
 	for (; whole && i < words; i++) {
@@ -192,13 +205,13 @@ enum region_claim region_claim(struct region *r, struct region_set *set, unsigne
 				      &was);
 
 		set->word[i] = moved & in_state(was, S_PENDING);
-		emptied.word[i] = moved & in_state(was, S_EMPTY);
+		emptied->word[i] = moved & in_state(was, S_EMPTY);
 		*pending += count(set->word[i]);
 		if (moved != FIELDS) {
 			/* Somebody took a page meanwhile: give the empty ones back. */
 			whole = false;
 			for (unsigned j = 0; j <= i; j++)
-				move(&r->word[j], emptied.word[j], FROM(S_FLIGHT), S_EMPTY, &was);
+				move(&r->word[j], emptied->word[j], FROM(S_FLIGHT), S_EMPTY, &was);
 		}
 	}
 	if (whole)
@@ -224,9 +237,17 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to)
 	return change_kept(r, from, to, true);
 }
 
-bool region_kept(const struct region *r, unsigned page)
+bool region_kept(const struct region *r, unsigned from, unsigned to)
 {
-	return atomic_load_explicit(&KEPT(r)[page / 64], memory_order_relaxed) >> (page % 64) & 1;
+	for (unsigned p = from; p < to;) {
+		unsigned n;
+		uint64_t mask = kept_mask(p, to, &n);
+
+		if (atomic_load_explicit(&KEPT(r)[p / 64], memory_order_relaxed) & mask)
+			return true;
+		p += n;
+	}
+	return false;
 }
 
 unsigned region_after_fork(struct region *r)
@@ -235,7 +256,9 @@ unsigned region_after_fork(struct region *r)
 
 	for (unsigned i = 0; i < region_words(); i++)
 		move(&r->word[i], FIELDS, FROM(S_FLIGHT), S_PENDING, &was);
-	atomic_store(&r->flags, 0);
+	/* Written to only where it must be: each record costs the child a copied page. */
+	if (atomic_load(&r->flags))
+		atomic_store(&r->flags, 0);
 	return region_count_pending(r);
 }
 

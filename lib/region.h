@@ -26,9 +26,6 @@
 #include <stdint.h>
 
 #define REGION_PAGES_PER_WORD 32
-/* Words a region can need: 64 KiB pages have 8,192 to a table. */
-#define REGION_WORDS_MAX 256
-
 enum region_flag {
 	REGION_QUEUED = 1, /* on the pending queue */
 	REGION_SWEEP = 2,  /* on the queue of zapped regions */
@@ -50,8 +47,16 @@ enum region_claim { REGION_NOTHING, REGION_PIECES, REGION_WHOLE };
 
 /* Page sets of one region, one bit in each two-bit field, as word[] is laid out. */
 struct region_set {
-	uint64_t word[REGION_WORDS_MAX];
+	unsigned words; /* region_words() */
+	uint64_t word[];
 };
+
+/* One on the stack, empty, gone with the function: a hook may run on little stack, and how large a
+ * set is depends on the page size. Not in a loop. */
+#define REGION_SET(name)                                                                           \
+	struct region_set *name =                                                                  \
+		__builtin_alloca(sizeof(*name) + region_words() * sizeof(name->word[0]));          \
+	region_set_clear(name)
 
 /* Words of state in a region, and pages. */
 static inline unsigned region_words(void);
@@ -72,10 +77,14 @@ void region_fresh(struct region *r, unsigned from, unsigned to, bool ours);
 /* Forget pages [from, to) of r; none may be in flight (see region_first_flight). Returns how many of
  * them had been kept; *pending counts those that were pending. */
 unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending);
+/* So many pages of r are being unmapped: they are ours no more. */
+void region_disown(struct region *r, unsigned pages);
 /* The first page of [from, to) that is in flight, or `to`. */
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to);
-/* Forget the region at addr if nothing but "all empty" is known of it. */
+/* Forget the region at addr if it has no record. */
 void region_forget_untouched(uintptr_t addr);
+/* Take the whole region at addr into use if it has no record and is all empty; it still has none. */
+bool region_use_untouched(uintptr_t addr);
 
 /* in use -> pending for [from, to). Returns pages that became pending; *unkept gets those of them
  * that had been kept. */
@@ -101,7 +110,8 @@ void region_settle(struct region *r, unsigned from, unsigned to, bool ok);
 
 /* Mark [from, to) kept. Returns how many were not. */
 unsigned region_keep(struct region *r, unsigned from, unsigned to);
-bool region_kept(const struct region *r, unsigned page);
+/* Is any of [from, to) kept? */
+bool region_kept(const struct region *r, unsigned from, unsigned to);
 
 /* After fork, one thread: what a vanished flusher had in flight is pending again. Returns pending
  * pages. */
@@ -129,6 +139,13 @@ static inline unsigned region_pages(void)
 static inline unsigned region_words(void)
 {
 	return region_pages() / REGION_PAGES_PER_WORD;
+}
+
+static inline void region_set_clear(struct region_set *s)
+{
+	s->words = region_words();
+	for (unsigned i = 0; i < s->words; i++)
+		s->word[i] = 0;
 }
 
 static inline uintptr_t region_base(uintptr_t addr)

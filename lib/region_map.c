@@ -12,9 +12,11 @@
 #define LEVELS	   4
 #define SLOTS	   (1u << LEVEL_BITS)
 
-/* What a leaf slot holds instead of a record: all pages empty, all of them ours or not. */
-#define ALL_EMPTY      ((uintptr_t)1)
-#define ALL_EMPTY_OURS ((uintptr_t)3)
+/* What a leaf slot may hold instead of a record: all pages empty or in use, all ours or none. Large
+ * blocks that come and go whole thus need none. */
+#define TAG	   ((uintptr_t)1)
+#define TAG_OURS   ((uintptr_t)2)
+#define TAG_IN_USE ((uintptr_t)4)
 
 struct node {
 	_Atomic uintptr_t slot[SLOTS];
@@ -55,7 +57,7 @@ static _Atomic uintptr_t *leaf(uintptr_t addr, bool make)
 
 static bool is_record(uintptr_t v)
 {
-	return v && !(v & 1);
+	return v && !(v & TAG);
 }
 
 static struct region *record_new(uintptr_t base, uintptr_t known)
@@ -67,9 +69,9 @@ static struct region *record_new(uintptr_t base, uintptr_t known)
 		return NULL;
 	r->base = base;
 	if (known) {
-		atomic_init(&r->ours, known == ALL_EMPTY_OURS ? region_pages() : 0);
+		atomic_init(&r->ours, known & TAG_OURS ? region_pages() : 0);
 		for (unsigned i = 0; i < words; i++)
-			atomic_init(&r->word[i], ~UINT64_C(0));
+			atomic_init(&r->word[i], known & TAG_IN_USE ? 0 : ~UINT64_C(0));
 	}
 	return r;
 }
@@ -134,7 +136,7 @@ bool region_map(uintptr_t addr, size_t len, bool ours)
 		uintptr_t none = 0;
 
 		if (is_whole(a, end) &&
-		    atomic_compare_exchange_strong(slot, &none, ours ? ALL_EMPTY_OURS : ALL_EMPTY))
+		    atomic_compare_exchange_strong(slot, &none, ours ? TAG | TAG_OURS : TAG))
 			continue;
 		struct region *r = record_in(slot, region_base(a));
 
@@ -153,6 +155,17 @@ void region_forget_untouched(uintptr_t addr)
 	while (v && !is_record(v))
 		if (atomic_compare_exchange_weak(slot, &v, 0))
 			return;
+}
+
+bool region_use_untouched(uintptr_t addr)
+{
+	_Atomic uintptr_t *slot = leaf(addr, false);
+	uintptr_t v = slot ? atomic_load(slot) : 0;
+
+	while (v && !is_record(v) && !(v & TAG_IN_USE))
+		if (atomic_compare_exchange_weak(slot, &v, v | TAG_IN_USE))
+			return true;
+	return false;
 }
 
 static void each(struct node *n, unsigned level, void (*fn)(struct region *, void *), void *arg)

@@ -18,19 +18,18 @@
 #define KILL_MS	    500	 /* how often the kill file is looked for */
 #define PRESSURE_MS 50	 /* and the pressure trigger, while something is pending */
 #define PRESSED_MS  2000 /* how long a trigger holds */
-#define REFUSED_MS  1000 /* no flush by size after one that was refused */
+#define REFUSED_MS  1000 /* how often what the kernel refused is tried again */
 
-enum { ASLEEP, TICKING, FLUSH_NOW };
+enum { ASLEEP, TICKING };
 
 /* What the worker is told, and sleeps on. */
 static _Atomic uint32_t word;
 static _Atomic uint32_t running_here;
 static _Atomic uint32_t *running = &running_here;
-static _Atomic bool refused; /* the kernel refused a flush: kicks by size are pointless for now */
 
 static struct conf conf;
 static bool (*_Atomic chore)(void);
-static void (*report)(void);
+static void (*_Atomic report)(void);
 
 static struct iovec vec[BACKEND_VEC_MAX], ask[BACKEND_VEC_MAX];
 static uint8_t flag[BACKEND_VEC_MAX];
@@ -52,26 +51,21 @@ void worker_forget(void)
 
 void worker_set_report(void (*fn)(void))
 {
-	report = fn;
+	atomic_store(&report, fn);
 }
 
 void worker_set_chore(bool (*fn)(void))
 {
 	atomic_store(&chore, fn);
-	worker_kick(WORKER_TICK);
+	worker_kick();
 }
 
-void worker_kick(enum worker_kick why)
+void worker_kick(void)
 {
-	uint32_t want = why == WORKER_FLUSH && !atomic_load_explicit(&refused, memory_order_relaxed)
-				? FLUSH_NOW
-				: TICKING;
-	uint32_t now = atomic_load(&word);
+	uint32_t asleep = ASLEEP;
 
-	do
-		if (now >= want)
-			return;
-	while (!atomic_compare_exchange_weak(&word, &now, want));
+	if (!atomic_compare_exchange_strong(&word, &asleep, TICKING))
+		return;
 	stats_add(STAT_SYS_FUTEX, 1);
 	os.futex_wake(&word, 1);
 }
@@ -116,7 +110,7 @@ static void look_for_pressure(struct duties *d, uint64_t now, struct flight *f)
 	batch_flush_all(STAT_FLUSH_PRESSURE, f);
 }
 
-static void do_duties(struct duties *d, uint64_t now, bool by_size, struct flight *f)
+static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 {
 	if (due(&d->kill, now, KILL_MS * MS))
 		look_for_kill_file(f);
@@ -126,27 +120,22 @@ static void do_duties(struct duties *d, uint64_t now, bool by_size, struct fligh
 		d->relief = 0;
 		engine_pressure(false);
 	}
-	if (d->retry && now >= d->retry) {
-		d->retry = 0;
-		atomic_store(&refused, false);
-	}
-	f->failed = 0;
+	if (!batch_refused())
+		d->retry = now + REFUSED_MS * MS;
+	else if (due(&d->retry, now, REFUSED_MS * MS))
+		batch_retry();
 	if (due(&d->tick, now, conf.batch_ms * MS / 2))
 		batch_tick(f);
-	if (by_size)
-		batch_flush_to(conf.batch_bytes / 4, STAT_FLUSH_BYTES, f);
-	if (f->failed && !d->retry) {
-		d->retry = now + REFUSED_MS * MS;
-		atomic_store(&refused, true);
-	}
 	if (due(&d->sweep, now, conf.sweep_ms * MS))
 		batch_sweep(f);
 	bool (*todo)(void) = atomic_load(&chore);
 
 	if (todo && due(&d->chore, now, CHORE_MS * MS) && !todo())
 		atomic_compare_exchange_strong(&chore, &todo, NULL);
-	if (report && due(&d->report, now, conf.stats_interval_ms * MS))
-		report();
+	void (*tell)(void) = atomic_load(&report);
+
+	if (tell && due(&d->report, now, conf.stats_interval_ms * MS))
+		tell();
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -164,6 +153,8 @@ static uint64_t next_due(const struct duties *d)
 		if (pressure_armed())
 			at = least(at, d->pressure);
 	}
+	if (batch_refused())
+		at = least(at, d->retry);
 	if (!batch_sweep_idle())
 		at = least(at, d->sweep);
 	if (d->relief)
@@ -172,7 +163,7 @@ static uint64_t next_due(const struct duties *d)
 		at = least(at, d->kill);
 	if (atomic_load(&chore))
 		at = least(at, d->chore);
-	if (report)
+	if (atomic_load(&report))
 		at = least(at, d->report);
 	return at;
 }
@@ -187,14 +178,16 @@ static void *worker_main(void *arg)
 		/* Most children call exec soon: do nothing that copies memory before that. */
 		os.futex_wait(&word, ASLEEP, conf.batch_ms * MS);
 		engine_after_fork();
+		/* An event of a trigger is seen by one of those who share it. */
+		pressure_renew();
 	}
 	for (;;) {
 		uint64_t now = os.clock_ns();
-		/* From here on a kick for size is news. */
-		uint32_t told = atomic_exchange(&word, TICKING);
+		uint64_t at;
 
-		do_duties(&d, now, told == FLUSH_NOW, &f);
-		uint64_t at = next_due(&d);
+		atomic_store(&word, TICKING);
+		do_duties(&d, now, &f);
+		at = next_due(&d);
 
 		if (at == UINT64_MAX) {
 			uint32_t ticking = TICKING;
@@ -230,8 +223,7 @@ int worker_start(const struct conf *c)
 
 	conf = *c;
 	atomic_store(&word, ASLEEP);
-	atomic_store(&refused, false);
-	if (!again || !pressure_armed())
+	if (!again)
 		pressure_init();
 	r = pthread_attr_init(&attr);
 	if (r)

@@ -14,11 +14,6 @@
 
 #include "conf.h"
 
-enum worker_kick {
-	WORKER_TICK,  /* something is pending: start ticking */
-	WORKER_FLUSH, /* most of batch_bytes is pending: flush now */
-};
-
 /* Where to note that it runs: a word that reads 0 in a child after fork, where no worker is. */
 void worker_init(_Atomic uint32_t *running);
 
@@ -31,13 +26,13 @@ bool worker_running(void);
 /* In a child of a kernel without such a word. */
 void worker_forget(void);
 
-/* Wake it if it is not at it already. For hooks. */
-void worker_kick(enum worker_kick why);
+/* Something is pending: wake it if it sleeps. For hooks. */
+void worker_kick(void);
 
 /* Something to do about once a second in the worker, until it returns false (and then again from
  * the next worker_set_chore). May allocate. One at a time. */
 void worker_set_chore(bool (*chore)(void));
-/* Something to do every stats_interval_ms (stats_file). May allocate. Set before worker_start. */
+/* Something to do every stats_interval_ms (stats_file). May allocate. Looked at when it next wakes. */
 void worker_set_report(void (*report)(void));
 
 #endif

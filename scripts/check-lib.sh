@@ -4,6 +4,11 @@
 # Uses $top, $work (the trees and logs) and $jobs.
 : "${top:?}" "${work:?}" "${jobs:?}"
 
+# timeout puts its command into a group of its own, which an interrupt does not reach.
+running=
+trap '[ -z "$running" ] || kill "$running"; exit 130' INT TERM HUP
+
+test_timeout=${TEST_TIMEOUT:-180} # seconds, for each test
 passed=0 failed=0 skipped=0
 failures=()
 
@@ -192,10 +197,14 @@ unit_tests() { # TREE: the programs (a script would run under the tool, not its 
 # "=" before any other are make's, the rest is a command to start make with.
 tests_in() {
 	local label=$1 dir=$2 targets=$3 tests=$4 log trs test result line status
-	local runnable=() settings=() reported=no
+	local runnable=() settings=() reported=no tool
 	shift 4
+	# A test that hangs must not take the others along.
+	# shellcheck disable=SC2016 # expanded by make
+	tool=$(make_value "$dir" '$(LOG_COMPILER)' | tr '\n' ' ')
+	settings=("LOG_COMPILER=timeout -k 10 $test_timeout $tool")
 	while [[ ${1:-} == *=* ]]; do
-		settings+=("$1")
+		settings+=("${1/#LOG_COMPILER=/LOG_COMPILER=timeout -k 10 $test_timeout }")
 		shift
 	done
 
@@ -219,8 +228,11 @@ tests_in() {
 	# check_PROGRAMS: all of them are prerequisites of the target, but not all may exist.
 	timeout -k 30 "${CHECK_TIMEOUT:-1800}" "$@" \
 		make -C "$dir" -k -j"$jobs" check-TESTS check_PROGRAMS= check_LTLIBRARIES= \
-		TESTS="${runnable[*]}" "${settings[@]}" >"$log" 2>&1 </dev/null
+		TESTS="${runnable[*]}" "${settings[@]}" >"$log" 2>&1 </dev/null &
+	running=$!
+	wait $running
 	status=$?
+	running=
 	for test in "${runnable[@]}"; do
 		trs_of "$dir" "$test"
 		if ! grep -qs '^:test-result:' "$trs"; then
@@ -270,6 +282,12 @@ count() { # NAME RESULT LOG
 		;;
 	SKIP) skip "$1" "$(reason_of "$3")" ;;
 	XFAIL) fail "$1" "expected failures are not accepted here" "$3" ;;
-	*) fail "$1" "$(reason_of "$3")" "$3" ;;
+	*)
+		if grep -qE '^[A-Z]+ .* \(exit status: (124|137)\)$' "$3"; then
+			fail "$1" "not finished after $test_timeout s" "$3"
+		else
+			fail "$1" "$(reason_of "$3")" "$3"
+		fi
+		;;
 	esac
 }

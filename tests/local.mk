@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
+include tests/integration/local.mk
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-conf tests/unit/t-export
 TESTS += tests/unit/t-conf tests/unit/t-export tests/unit/promtool
@@ -40,4 +42,41 @@ tests_integration_waster_LDADD = lib/libcore.la
 TESTS += tests/integration/command.sh
 endif
 
-include tests/integration/local.mk
+# The engine on a fake kernel that owns the truth about every page.
+if HAVE_CMOCKA
+check_LTLIBRARIES += tests/unit/libfixture.la
+tests_unit_libfixture_la_SOURCES = \
+	tests/unit/engine_fixture.c tests/unit/engine_fixture.h \
+	tests/unit/fake_os.c tests/unit/fake_os.h
+tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += \
+	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-worker
+TESTS += \
+	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-worker
+tests_unit_t_backend_SOURCES = tests/unit/backend.c
+tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_backend_LDADD = tests/unit/libfixture.la
+tests_unit_t_engine_SOURCES = tests/unit/engine.c
+tests_unit_t_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_engine_LDADD = tests/unit/libfixture.la
+tests_unit_t_model_SOURCES = tests/unit/model.c
+tests_unit_t_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_model_LDADD = tests/unit/libfixture.la
+tests_unit_t_policy_SOURCES = tests/unit/policy.c
+tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_policy_LDADD = tests/unit/libfixture.la
+tests_unit_t_worker_SOURCES = tests/unit/worker.c
+tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_worker_LDADD = tests/unit/libfixture.la
+endif
+
+# churn: that it runs clean, and that it would notice.
+TESTS += tests/integration/churn-smoke.sh
+EXTRA_DIST += tests/integration/churn-smoke.sh
+check_LTLIBRARIES += tests/integration/badzap.la
+tests_integration_badzap_la_SOURCES = tests/integration/badzap.c
+tests_integration_badzap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere

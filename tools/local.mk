@@ -4,7 +4,7 @@ tools_ptreclaim_SOURCES = \
 	tools/main.c tools/cmd.h \
 	tools/run.c \
 	tools/floor.c tools/scan.c tools/report.c tools/report.h \
-	tools/probe.c tools/scratch.c tools/scratch.h \
+	tools/probe.c \
 	tools/json.c tools/json.h
 tools_ptreclaim_CPPFLAGS = $(AM_CPPFLAGS) -DPTR_LIBDIR='"$(libdir)"'
 tools_ptreclaim_LDADD = lib/libcore.la

@@ -6,7 +6,7 @@
 #include "conf.h"
 #include "floor.h"
 #include "os.h"
-#include "scratch.h"
+#include "backend.h"
 
 #include <getopt.h>
 #include <stdio.h>

@@ -391,6 +391,8 @@ static void test_sections(void **state)
 	/* Only a line can open one. */
 	assert_int_equal(parse(&c, "batch_ms:7,[x],mode:off"), 1);
 	assert_int_equal(c.mode, CONF_OFF);
+	assert_int_equal(parse(&c, ",[x],mode:off"), 1);
+	assert_int_equal(c.mode, CONF_OFF);
 }
 
 static void test_paths(void **state)

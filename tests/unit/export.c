@@ -407,6 +407,9 @@ static void test_metrics(void **state)
 	assert_has(t, "ptreclaim_info{version=\"0.1.0\",mode=\"on\",backend=\"dontneed\","
 		      "allocator=\"jemalloc 5.3.0\",pid=\"4242\"} 1\n");
 	assert_lacks(t, "vmpte");
+	/* What has a label is not there by its own name as well. */
+	assert_lacks(t, "ptreclaim_sys_");
+	assert_lacks(t, "ptreclaim_flush_");
 	assert_string_equal(t + strlen(t) - 7, "\n# EOF\n");
 	in.tables = &tables;
 	t = render(export_metrics);

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Random allocators on the engine, against a model of every page: alone, with a kernel that fails now
+ * and then, for several page sizes; and in threads, with flushers beside them.
+ */
+#include "engine_fixture.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static uint64_t rnd(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+/* Extents tile the window: each is used or not, as an allocator's would be. */
+struct extent {
+	unsigned start, pages; /* pages from the start of the window */
+	bool used;
+};
+
+static void *extent_addr(const struct extent *e)
+{
+	return (void *)(FAKE_BASE + (uintptr_t)e->start * os_page_size);
+}
+
+static bool take(struct extent *e)
+{
+	size_t len = fake_pages(e->pages);
+	enum engine_reuse r = engine_reuse(extent_addr(e), len, true);
+
+	if (r == ENGINE_BUSY)
+		return false;
+	assert_int_equal(r, ENGINE_OK);
+	assert_true(fake_reads_zero(extent_addr(e), len));
+	fake_live(extent_addr(e), len, true);
+	fake_write(extent_addr(e), len);
+	e->used = true;
+	return true;
+}
+
+static void give(struct extent *e)
+{
+	fake_live(extent_addr(e), fake_pages(e->pages), false);
+	/* Paused or out of memory it would be declined; then it stays with the allocator. */
+	assert_true(engine_release(extent_addr(e), fake_pages(e->pages)));
+	e->used = false;
+}
+
+static unsigned cut(struct extent *e, unsigned max, unsigned total, unsigned longest, uint64_t *seed)
+{
+	unsigned n = 0, at = 0;
+
+	while (at < total && n < max) {
+		unsigned len = 1 + (unsigned)(rnd(seed) % longest);
+
+		if (rnd(seed) % 4)
+			len = 1 + len / 16;
+		if (len > total - at || n == max - 1)
+			len = total - at;
+		e[n++] = (struct extent){.start = at, .pages = len};
+		at += len;
+	}
+	return n;
+}
+
+static void random_failure(uint64_t *seed)
+{
+	static const char *const names[] = {"dontneed", "vec-dontneed", "mincore", "remap"};
+	static const int errors[] = {EINVAL, ENOMEM, EAGAIN};
+
+	if (rnd(seed) % 8)
+		return;
+	fake_fail(names[rnd(seed) % 4], errors[rnd(seed) % 3], (unsigned)(1 + rnd(seed) % 3));
+	fake_short_vectors(rnd(seed) % 2 ? -1 : (int)(rnd(seed) % 5));
+}
+
+static void follow_model(enum conf_backend backend, uint64_t batch, size_t page_size, uint64_t seed)
+{
+	static struct extent e[20000];
+	unsigned per_region, n, total;
+	uint64_t used = 0;
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	os_init_sizes(page_size);
+	fixture_start(backend, batch);
+	per_region = region_pages();
+	total = 6 * per_region;
+	n = cut(e, 20000, total, per_region * 3 / 2, &seed);
+	assert_true(engine_map((void *)FAKE_BASE, fake_pages(total), seed & 1));
+	for (unsigned i = 0; i < 20000; i++) {
+		struct extent *x = &e[rnd(&seed) % n];
+
+		random_failure(&seed);
+		if (x->used) {
+			give(x);
+			used -= x->pages;
+		} else if (take(x)) {
+			used += x->pages;
+		}
+		switch (rnd(&seed) % 64) {
+		case 0:
+			batch_tick(&f);
+			break;
+		case 1:
+			batch_flush_all(STAT_FLUSH_REQUEST, &f);
+			break;
+		case 2:
+			batch_flush_some(batch / 8, STAT_FLUSH_BYTES, &f);
+			break;
+		case 3: /* a child goes on from here */
+			fake_wiped[0] = 0;
+			engine_after_fork();
+			break;
+		default:
+			break;
+		}
+		assert_int_equal(fake_violations(), 0);
+		fake_log_clear();
+	}
+	/* With a kernel that does as it is told, nothing stays behind. */
+	fake_fail("", 0, 0);
+	fake_short_vectors(-1);
+	batch_retry();
+	batch_flush_all(STAT_FLUSH_REQUEST, &f);
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_int_equal(fake_resident((void *)FAKE_BASE, fake_pages(total)) >= used, 1);
+	for (unsigned i = 0; i < n; i++)
+		if (e[i].used)
+			give(&e[i]);
+	batch_flush_all(STAT_FLUSH_REQUEST, &f);
+	assert_int_equal(fake_resident((void *)FAKE_BASE, fake_pages(total)), 0);
+	assert_int_equal(policy_kept_pages(), 0);
+}
+
+static void random_sequences(void **state)
+{
+	static const enum conf_backend backends[] = {
+		CONF_BACKEND_NONE, CONF_BACKEND_DONTNEED, CONF_BACKEND_REMAP, CONF_BACKEND_PT_RECLAIM};
+
+	(void)state;
+	for (unsigned b = 0; b < 4; b++)
+		for (uint64_t seed = 1; seed <= 6; seed++)
+			follow_model(backends[b], seed % 3 * 8 * MIB, 4096, seed * 7919 + b);
+}
+
+static void other_page_sizes(void **state)
+{
+	(void)state;
+	follow_model(CONF_BACKEND_DONTNEED, 32 * MIB, 16384, 11);
+	follow_model(CONF_BACKEND_DONTNEED, 512 * MIB, 65536, 12);
+}
+
+/*
+ * Threads. Each owns extents strewn over all regions, so that every word of every region is worked
+ * on by several threads at once; two flushers and a pressure switch run beside them.
+ */
+#define THREADS	     4
+#define EACH	     64
+#define ROUNDS	     20000
+
+static _Atomic bool stop;
+
+static void *owner(void *arg)
+{
+	struct extent *mine = arg;
+	uint64_t seed = (uintptr_t)arg | 1;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct extent *x = &mine[rnd(&seed) % EACH];
+
+		if (x->used)
+			give(x);
+		else
+			(void)take(x);
+	}
+	return NULL;
+}
+
+static void *flusher(void *arg)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+	uint64_t seed = (uintptr_t)arg | 1;
+
+	while (!atomic_load(&stop)) {
+		switch (rnd(&seed) % 3) {
+		case 0:
+			batch_flush_all(STAT_FLUSH_REQUEST, &f);
+			break;
+		case 1:
+			batch_flush_some(MIB / 8, STAT_FLUSH_BYTES, &f);
+			break;
+		default:
+			batch_tick(&f);
+			break;
+		}
+		engine_pressure(rnd(&seed) % 8 == 0);
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void threads_in_shared_regions(void **state)
+{
+	static struct extent e[THREADS][EACH];
+	pthread_t owners[THREADS], flushers[2];
+
+	(void)state;
+	fixture_start(CONF_BACKEND_DONTNEED, 4 * MIB);
+	/* The real futexes and clock: here time is what the machine makes of it. */
+	os.futex_wait = os_linux.futex_wait;
+	os.futex_wake = os_linux.futex_wake;
+	os.clock_ns = os_linux.clock_ns;
+	fake_log_mincore(false);
+	assert_true(engine_map((void *)FAKE_BASE, 4 * os_region_size, true));
+	for (unsigned k = 0; k < THREADS * EACH; k++)
+		e[k % THREADS][k / THREADS] = (struct extent){.start = k * 8, .pages = 8};
+	atomic_store(&stop, false);
+	for (uintptr_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&flushers[i], NULL, flusher, (void *)(i + 1)), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&owners[i], NULL, owner, e[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(owners[i], NULL);
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(flushers[i], NULL);
+	for (unsigned k = 0; k < THREADS * EACH; k++)
+		if (e[k % THREADS][k / THREADS].used)
+			give(&e[k % THREADS][k / THREADS]);
+	flush_all();
+	assert_int_equal(fake_violations(), 0);
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_int_equal(fake_resident((void *)FAKE_BASE, 4 * os_region_size), 0);
+	assert_int_equal(policy_kept_pages(), 0);
+	fake_log_mincore(true);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(random_sequences),
+		TEST(other_page_sizes),
+		TEST(threads_in_shared_regions),
+	};
+
+	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The policy: what it answers from what it was told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake_os.h"
+#include "policy.h"
+
+#define MIB ((uint64_t)1 << 20)
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_install(4096);
+	policy_init(32 * MIB);
+	return 0;
+}
+
+/* Owners of such ranges touch so many pages from the start. */
+static void teach(size_t range, size_t touched, unsigned times)
+{
+	while (times--)
+		policy_learn(range, range, touched, touched);
+}
+
+/* What is kept of such a range in most of many rounds: in a few it explores. */
+static size_t prefix(size_t range)
+{
+	size_t most = 0, zero = 0;
+
+	for (unsigned i = 0; i < 100; i++) {
+		size_t n = policy_prefix(range);
+
+		if (!n)
+			zero++;
+		else
+			most = n;
+	}
+	return zero > 50 ? 0 : most;
+}
+
+static void unknown_small_is_kept_and_large_is_not(void **state)
+{
+	(void)state;
+	assert_int_equal(prefix(POLICY_SMALL_PAGES), POLICY_SMALL_PAGES);
+	assert_int_equal(prefix(POLICY_SMALL_PAGES + 1), 0);
+	assert_int_equal(prefix(512), 0);
+	assert_int_equal(policy_touched(512), -1);
+}
+
+static void a_few_samples_are_not_believed(void **state)
+{
+	(void)state;
+	teach(300, 300, 3);
+	assert_int_equal(prefix(300), 0);
+	teach(300, 300, 1);
+	assert_int_equal(prefix(300), 300);
+}
+
+static void dense_owners_are_learned(void **state)
+{
+	size_t zero = 0;
+
+	(void)state;
+	teach(300, 300, 4);
+	assert_int_equal(policy_touched(300), 1024);
+	assert_int_equal(prefix(300), 300);
+	/* Now and then it looks whether it is still so. */
+	for (unsigned i = 0; i < 1000; i++)
+		zero += policy_prefix(300) == 0;
+	assert_in_range(zero, 10, 100);
+	/* Another class has learned nothing. */
+	assert_int_equal(prefix(1000), 0);
+}
+
+static void sparse_owners_are_learned(void **state)
+{
+	(void)state;
+	teach(12, 2, 8);
+	assert_int_equal(prefix(12), 2);
+	teach(300, 2, 8);
+	assert_in_range(prefix(300), 1, 2);
+}
+
+/* A sample is of the first pages only. */
+static void what_was_not_looked_at_is_like_what_was(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		policy_learn(4000, 512, 512, 512);
+	assert_int_equal(prefix(4000), 4000);
+	for (unsigned i = 0; i < 100; i++)
+		policy_learn(4000, 512, 2, 2);
+	assert_in_range(prefix(4000), 0, 40);
+}
+
+static void strewn_pages_are_no_prefix(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		policy_learn(300, 300, 150, 75);
+	assert_int_equal(prefix(300), 0);
+}
+
+static void a_change_is_followed(void **state)
+{
+	(void)state;
+	teach(300, 300, 100);
+	teach(300, 3, 60);
+	assert_in_range(prefix(300), 0, 10);
+	teach(300, 300, 60);
+	assert_in_range(prefix(300), 290, 300);
+}
+
+/* Half of the owners touch all, half of them half: some of what is kept will not be touched. */
+static void excess_is_bounded(void **state)
+{
+	uint64_t kept = 0;
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		teach(300, i % 2 ? 300 : 150, 1);
+	assert_in_range(prefix(300), 180, 270);
+	for (unsigned i = 0; i < 10000; i++) {
+		n = policy_prefix(300);
+		policy_kept(300, n);
+		kept += n;
+	}
+	assert_int_equal(policy_kept_pages(), kept);
+	assert_in_range(policy_excess_bytes(), 16 * MIB, 32 * MIB);
+	assert_int_equal(prefix(300), 0);
+	/* What is given up makes room again. */
+	policy_unkept(kept);
+	assert_int_equal(policy_kept_pages(), 0);
+	assert_int_equal(policy_excess_bytes(), 0);
+	assert_in_range(prefix(300), 180, 270);
+}
+
+static void under_pressure_only_what_is_touched_anyway(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		teach(300, i % 2 ? 300 : 150, 1);
+	teach(600, 600, 10);
+	policy_set_budget(0);
+	assert_int_equal(prefix(300), 0);
+	assert_int_equal(prefix(600), 600);
+	policy_set_budget(32 * MIB);
+	assert_in_range(prefix(300), 180, 270);
+}
+
+static void known_classes_are_sampled_less(void **state)
+{
+	unsigned before = 0, after = 0;
+
+	(void)state;
+	assert_false(policy_wants_sample(POLICY_FEW_PAGES));
+	for (unsigned i = 0; i < 640; i++)
+		before += policy_wants_sample(300);
+	teach(300, 300, 10);
+	for (unsigned i = 0; i < 640; i++)
+		after += policy_wants_sample(300);
+	assert_true(before > 0 && after > 0 && after * 4 < before);
+}
+
+static void nothing_looked_at_teaches_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		policy_learn(300, 0, 0, 0);
+	assert_int_equal(policy_touched(300), -1);
+}
+
+static void a_child_counts_anew(void **state)
+{
+	uint64_t excess;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		teach(300, i % 2 ? 300 : 150, 1);
+	policy_kept(300, 1000);
+	excess = policy_excess_bytes();
+	assert_true(excess > 0);
+	policy_after_fork(500);
+	assert_int_equal(policy_kept_pages(), 500);
+	assert_in_range(policy_excess_bytes(), excess / 2 - 4096, excess / 2 + 4096);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(unknown_small_is_kept_and_large_is_not, setup),
+		cmocka_unit_test_setup(a_few_samples_are_not_believed, setup),
+		cmocka_unit_test_setup(what_was_not_looked_at_is_like_what_was, setup),
+		cmocka_unit_test_setup(strewn_pages_are_no_prefix, setup),
+		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
+		cmocka_unit_test_setup(dense_owners_are_learned, setup),
+		cmocka_unit_test_setup(sparse_owners_are_learned, setup),
+		cmocka_unit_test_setup(a_change_is_followed, setup),
+		cmocka_unit_test_setup(excess_is_bounded, setup),
+		cmocka_unit_test_setup(under_pressure_only_what_is_touched_anyway, setup),
+		cmocka_unit_test_setup(nothing_looked_at_teaches_nothing, setup),
+		cmocka_unit_test_setup(a_child_counts_anew, setup),
+	};
+
+	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}

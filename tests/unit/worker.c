@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The worker, a real thread on the fake kernel: that each of its duties is done, and that it asks
+ * nothing of the kernel while there is nothing to do. Waits for what must come; asserts no time.
+ */
+#include "engine_fixture.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pressure.h"
+
+static _Atomic bool pressed, killed;
+static _Atomic unsigned waits, chores, reports;
+static char psi_path[512];
+
+static int psi_open(const char *path, const char *trigger)
+{
+	assert_string_equal(trigger, "some 100000 2000000");
+	(void)snprintf(psi_path, sizeof(psi_path), "%s", path);
+	return strstr(path, "refused") ? -EACCES : 7;
+}
+
+static int psi_fired(int handle)
+{
+	assert_int_equal(handle, 7);
+	return atomic_exchange(&pressed, false);
+}
+
+static bool file_exists(const char *path)
+{
+	assert_string_equal(path, "/kill/file");
+	return atomic_load(&killed);
+}
+
+static void futex_wait(const void *word, uint32_t val, uint64_t timeout_ns)
+{
+	atomic_fetch_add(&waits, 1);
+	os_linux.futex_wait(word, val, timeout_ns);
+}
+
+static void rest(void)
+{
+	static uint32_t word;
+
+	os_linux.futex_wait(&word, 0, 1000000);
+}
+
+#define WAIT_FOR(condition)                                                                        \
+	do {                                                                                       \
+		for (unsigned i_ = 0; !(condition) && i_ < 20000; i_++)                            \
+			rest();                                                                    \
+		assert_true(condition);                                                            \
+	} while (0)
+
+static bool do_chore(void)
+{
+	return atomic_fetch_add(&chores, 1) == 0;
+}
+
+static void do_report(void)
+{
+	atomic_fetch_add(&reports, 1);
+}
+
+/* One worker for all tests: it has no end. */
+static int start(void **state)
+{
+	struct conf c;
+
+	(void)state;
+	os_init_sizes(4096);
+	fixture_start(CONF_BACKEND_DONTNEED, 32 * MIB);
+	os.psi_open = psi_open;
+	os.psi_fired = psi_fired;
+	os.file_exists = file_exists;
+	os.clock_ns = os_linux.clock_ns;
+	os.futex_wait = futex_wait;
+	os.futex_wake = os_linux.futex_wake;
+	fake_log_mincore(false);
+	conf_defaults(&c);
+	c.batch_ms = 20;
+	c.stats_interval_ms = 5;
+	(void)snprintf(c.kill_file, sizeof(c.kill_file), "/kill/file");
+	return worker_start(&c);
+}
+
+static void idle_means_asleep(void **state)
+{
+	unsigned seen;
+
+	(void)state;
+	WAIT_FOR(atomic_load(&waits) > 0);
+	for (unsigned i = 0; i < 50; i++)
+		rest();
+	seen = atomic_load(&waits);
+	for (unsigned i = 0; i < 300; i++)
+		rest();
+	assert_int_equal(atomic_load(&waits), seen);
+}
+
+static void what_is_pending_gets_flushed(void **state)
+{
+	(void)state;
+	alloc_map(0, 0, 512);
+	assert_int_equal(alloc_use(0, 0, 512), ENGINE_OK);
+	fake_log_clear();
+	assert_true(alloc_free(0, 0, 512));
+	WAIT_FOR(batch_bytes_exact() == 0);
+	assert_calls("dontneed 0.0+512", NULL);
+	idle_means_asleep(state);
+}
+
+static void much_is_flushed_before_it_is_old(void **state)
+{
+	uint64_t before = count_of(STAT_FLUSH_BYTES);
+
+	(void)state;
+	alloc_map(1, 0, 15 * 512);
+	for (unsigned r = 1; r < 16; r++)
+		assert_int_equal(alloc_use(r, 0, 512), ENGINE_OK);
+	for (unsigned i = 0; i < 100 && count_of(STAT_FLUSH_BYTES) == before; i++)
+		for (unsigned r = 1; r < 16; r++) {
+			if (i)
+				assert_int_equal(alloc_use(r, 0, 512), ENGINE_OK);
+			assert_true(alloc_free(r, 0, 512));
+		}
+	WAIT_FOR(batch_bytes_exact() == 0);
+	assert_int_equal(fake_violations(), 0);
+}
+
+static void pressure_flushes_and_stops_deferral(void **state)
+{
+	uint64_t before = count_of(STAT_FLUSH_PRESSURE), inlined;
+
+	(void)state;
+	assert_true(pressure_armed());
+	assert_int_equal(alloc_use(0, 0, 512), ENGINE_OK);
+	atomic_store(&pressed, true);
+	/* The trigger is looked at while something is pending. */
+	for (unsigned i = 0; i < 1000 && count_of(STAT_FLUSH_PRESSURE) == before; i++) {
+		assert_true(alloc_free(0, 0, 100));
+		rest();
+		assert_int_equal(alloc_use(0, 0, 100), ENGINE_OK);
+	}
+	assert_true(count_of(STAT_FLUSH_PRESSURE) > before);
+	inlined = count_of(STAT_FLUSH_INLINE);
+	WAIT_FOR(batch_bytes_exact() == 0);
+	assert_true(alloc_free(0, 100, 100));
+	assert_int_equal(count_of(STAT_FLUSH_INLINE), inlined + 1);
+	assert_int_equal(batch_bytes_exact(), 0);
+}
+
+static void the_kill_file_is_found(void **state)
+{
+	void *some = fake_addr(0, 300);
+
+	(void)state;
+	atomic_store(&killed, true);
+	assert_true(alloc_free(0, 200, 100));
+	WAIT_FOR(engine_paused());
+	WAIT_FOR(batch_bytes_exact() == 0);
+	assert_false(engine_release(some, fake_pages(100)));
+	/* It goes, and things are as before, without anybody's doing. */
+	atomic_store(&killed, false);
+	WAIT_FOR(!engine_paused());
+	assert_true(alloc_free(0, 300, 100));
+}
+
+static void chores_end_when_they_say_so(void **state)
+{
+	(void)state;
+	worker_set_chore(do_chore);
+	WAIT_FOR(atomic_load(&chores) == 2);
+	idle_means_asleep(state);
+	assert_int_equal(atomic_load(&chores), 2);
+}
+
+static void reports_are_written(void **state)
+{
+	(void)state;
+	worker_set_report(do_report);
+	worker_kick();
+	WAIT_FOR(atomic_load(&reports) > 3);
+	worker_set_report(NULL);
+}
+
+/* Where the trigger is looked for. */
+static const char *cgroup_text;
+
+static ssize_t read_cgroup(const char *path, char *buf, size_t cap)
+{
+	assert_string_equal(path, "/proc/self/cgroup");
+	return cgroup_text ? snprintf(buf, cap, "%s", cgroup_text) : -ENOENT;
+}
+
+static void the_own_cgroup_comes_first(void **state)
+{
+	(void)state;
+	os.read_file = read_cgroup;
+	cgroup_text = "0::/user.slice/a b\n";
+	pressure_init();
+	assert_string_equal(psi_path, "/sys/fs/cgroup/user.slice/a b/memory.pressure");
+	cgroup_text = "4:memory:/x\n0::/\n";
+	pressure_init();
+	assert_string_equal(psi_path, "/proc/pressure/memory");
+	cgroup_text = "4:memory:/x\n0::/refused\n";
+	pressure_init();
+	assert_string_equal(psi_path, "/proc/pressure/memory");
+	cgroup_text = NULL;
+	pressure_init();
+	assert_string_equal(psi_path, "/proc/pressure/memory");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(idle_means_asleep),
+		cmocka_unit_test(what_is_pending_gets_flushed),
+		cmocka_unit_test(much_is_flushed_before_it_is_old),
+		cmocka_unit_test(pressure_flushes_and_stops_deferral),
+		cmocka_unit_test(the_kill_file_is_found),
+		cmocka_unit_test(chores_end_when_they_say_so),
+		cmocka_unit_test(reports_are_written),
+		cmocka_unit_test(the_own_cgroup_comes_first),
+	};
+
+	return cmocka_run_group_tests_name("worker", tests, start, NULL);
+}
