@@ -3,7 +3,7 @@
 # Programs with extent hooks of their own, and arenas of their own: chained, not overruled.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs hammer apphooks timeout
+needs hammer apphooks firstfree timeout
 LIMIT=60
 
 for decay in 0 50; do
@@ -26,6 +26,19 @@ for decay in 0 50; do
 		done
 	done
 done
+
+# A thread that begins by freeing.
+LIMIT=10
+for decay in 0 50 10000; do
+	export MALLOC_CONF=narenas:1,dirty_decay_ms:$decay
+	stock "$progs/firstfree"
+	verdict "threads that begin with free, stock, decay $decay"
+	for conf in "" backend:remap batch_bytes:0 mode:observe; do
+		under "$conf" "$progs/firstfree"
+		verdict "threads that begin with free, decay $decay, ${conf:-by default}"
+	done
+done
+LIMIT=60
 
 # Where jemalloc stands first, mallctl is its own and does not come by the library.
 export MALLOC_CONF=narenas:4,dirty_decay_ms:0

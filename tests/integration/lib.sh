@@ -7,7 +7,7 @@
 set -u
 
 top=$(cd "${top_builddir:-.}" && pwd) || exit 99
-lib=$top/hooks/.libs/libptreclaim.so
+lib=${PTR_LIB:-$top/hooks/.libs/libptreclaim.so}
 cmd=$top/tools/ptreclaim
 progs=$top/tests/integration
 tmp=$(mktemp -d) || exit 99

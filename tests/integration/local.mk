@@ -43,6 +43,11 @@ tests_integration_apphooks_SOURCES = \
 tests_integration_apphooks_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_apphooks_LDADD = $(JEMALLOC_LIBS)
 
+check_PROGRAMS += tests/integration/firstfree
+tests_integration_firstfree_SOURCES = tests/integration/firstfree.c
+tests_integration_firstfree_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
+tests_integration_firstfree_LDADD = $(JEMALLOC_LIBS)
+
 # Linked with the library, and found where it was built.
 check_PROGRAMS += tests/integration/linked
 tests_integration_linked_SOURCES = tests/integration/linked.c

@@ -8,7 +8,7 @@ needs hammer timeout
 
 # Rounds are short, and differ: PTR_SEED repeats one.
 seed=${PTR_SEED:-$$}
-ops=${PTR_OPS:-2000}
+ops=${PTR_OPS:-1000}
 echo "seed $seed, $ops operations in a round"
 
 # What must have happened, at decay 0, where every free is a purge at once.
@@ -43,12 +43,12 @@ combination() { # DECAY THREADS BACKGROUND BACKEND BATCH
 	[ "$1" != 0 ] || looked_at "$name" "$4" "$5"
 }
 
-for decay in 0 100 default; do
+for decay in ${PTR_DECAYS:-0 100 default}; do
 	for threads in 1 8; do
 		for background in true false; do
 			for backend in dontneed remap none auto; do
 				for batch in 0 1M 32M; do
-					combination $decay $threads $background $backend $batch
+					combination "$decay" $threads $background $backend $batch
 				done
 			done
 		done
