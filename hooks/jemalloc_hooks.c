@@ -189,11 +189,37 @@ static bool hook_split(struct je_hooks *h, void *addr, size_t size, size_t a, si
 	return !s->prev->split || s->prev->split(s->prev, addr, size, a, b, committed, arena);
 }
 
+/*
+ * What jemalloc's own merge hook does, which must not be called: that first fetches the thread's
+ * state, and in a thread that so far has only freed this completes it, which allocates, with the
+ * lock of the extents held. It waits for itself then.
+ */
+static bool stock_merge(const void *addr_a, const void *addr_b)
+{
+	uintptr_t end = je_facts.dss ? (uintptr_t)sbrk(0) : 0;
+
+	/* Memory from brk and other memory stay apart. */
+	return ((uintptr_t)addr_a < end) != ((uintptr_t)addr_b < end);
+}
+
+static bool hook_merge_stock(struct je_hooks *h, void *addr_a, size_t a, void *addr_b, size_t b,
+			     bool committed, unsigned arena)
+{
+	(void)h;
+	(void)a;
+	(void)b;
+	(void)committed;
+	(void)arena;
+	return stock_merge(addr_a, addr_b);
+}
+
 static bool hook_merge(struct je_hooks *h, void *addr_a, size_t a, void *addr_b, size_t b,
 		       bool committed, unsigned arena)
 {
 	struct shim *s = shim_of(h);
 
+	if (s->prev->merge == je_facts.stock->merge)
+		return stock_merge(addr_a, addr_b);
 	return !s->prev->merge ||
 	       s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
 }
@@ -219,7 +245,8 @@ static void shim_fill(struct shim *s, struct je_hooks *prev)
 	if (s->stock) {
 		/* On the path of every large malloc and free, and they ignore whose they are. */
 		s->ours.split = prev->split;
-		s->ours.merge = prev->merge;
+		if (prev->merge)
+			s->ours.merge = hook_merge_stock;
 		s->ours.purge_lazy = prev->purge_lazy;
 	}
 	atomic_store(&s->ready, true);
