@@ -168,6 +168,8 @@ static void way_fork(unsigned count)
 {
 	struct churner *own = &churners[THREADS];
 
+	(void)printf("parent %d\n", (int)getpid());
+	(void)fflush(stdout);
 	start_threads();
 	own->state = 4711;
 	own->max = 1 << 20;
