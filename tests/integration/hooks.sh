@@ -44,11 +44,12 @@ LIMIT=60
 export MALLOC_CONF=narenas:4,dirty_decay_ms:0
 jemalloc=$(ldd "$progs/apphooks" | awk '/libjemalloc/ { print $3; exit }')
 if [ -n "$jemalloc" ]; then
-	PRELOAD=$jemalloc under stats_print:true "$progs/hammer" -B -A -t 3 -n 400
-	verdict "jemalloc preloaded first, hooks before" &&
-		expect "jemalloc preloaded first, hooks before" released -gt 0
-	PRELOAD=$jemalloc under stats_print:true "$progs/hammer" -C -A -t 3 -n 400
-	verdict "jemalloc preloaded first, hooks after"
+	# The library says so and stays away: the program would see hooks that are not its own.
+	for option in -B -C; do
+		PRELOAD=$jemalloc under "" "$progs/hammer" $option -A -t 3 -n 400
+		verdict "jemalloc preloaded first, hammer $option"
+		says "jemalloc preloaded first, hammer $option" "left alone"
+	done
 else
 	skip "cannot tell where libjemalloc is"
 fi
