@@ -122,9 +122,9 @@ static void put_hooks(unsigned arena, extent_hooks_t *fresh, bool by_mib,
 	(void)snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
 	if (by_mib) {
 		check(!mallctlnametomib(name, mib, &n), "mallctlnametomib");
-		check(!mallctlbymib(mib, 3, &old, &len, &fresh, sizeof(fresh)), "writing by mib");
+		check(!mallctlbymib(mib, 3, &old, &len, &fresh, sizeof(void *)), "writing by mib");
 	} else {
-		check(!mallctl(name, &old, &len, &fresh, sizeof(fresh)), "writing by name");
+		check(!mallctl(name, &old, &len, &fresh, sizeof(void *)), "writing by name");
 	}
 	check(old == before, "the old hooks are those from before");
 	check(hooks_of(arena, false) == fresh && hooks_of(arena, true) == fresh,
@@ -140,9 +140,9 @@ static unsigned create(extent_hooks_t *with, bool by_mib)
 
 	if (by_mib) {
 		check(!mallctlnametomib("arenas.create", mib, &n), "mallctlnametomib");
-		r = mallctlbymib(mib, n, &arena, &len, newp, with ? sizeof(with) : 0);
+		r = mallctlbymib(mib, n, &arena, &len, newp, with ? sizeof(void *) : 0);
 	} else {
-		r = mallctl("arenas.create", &arena, &len, newp, with ? sizeof(with) : 0);
+		r = mallctl("arenas.create", &arena, &len, newp, with ? sizeof(void *) : 0);
 	}
 	check(!r, "arenas.create");
 	check(hooks_of(arena, by_mib) == (with ? with : first), "hooks of a new arena");

@@ -49,7 +49,7 @@ unsigned long hooks_called(void)
 static void put_hooks(unsigned arena)
 {
 	extent_hooks_t *before = NULL, *ours, *seen = NULL;
-	size_t len = sizeof(before);
+	size_t len = sizeof(void *);
 	char name[64];
 
 	(void)snprintf(name, sizeof(name), "arena.%u.extent_hooks", arena);
@@ -60,8 +60,8 @@ static void put_hooks(unsigned arena)
 		if (before == &sets[i].hooks)
 			return;
 	ours = own_hooks(before);
-	check(!mallctl(name, NULL, NULL, &ours, sizeof(ours)), "writing extent_hooks");
-	len = sizeof(seen);
+	check(!mallctl(name, NULL, NULL, &ours, sizeof(void *)), "writing extent_hooks");
+	len = sizeof(void *);
 	check(!mallctl(name, &seen, &len, NULL, 0) && seen == ours,
 	      "reading back the hooks that were written");
 }
@@ -126,7 +126,7 @@ void arena_life(uint64_t *state)
 
 	/* With hooks of one's own in every second one, where there are any. */
 	if (own && next_random(state) >> 40 & 1)
-		r = mallctl("arenas.create", &arena, &len, &own, sizeof(own));
+		r = mallctl("arenas.create", &arena, &len, &own, sizeof(void *));
 	else
 		r = mallctl("arenas.create", &arena, &len, NULL, 0);
 	if (r && opts.may_fail)

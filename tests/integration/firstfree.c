@@ -29,7 +29,7 @@ int main(void)
 		for (unsigned i = 0; i < BLOCKS; i++) {
 			p[i] = malloc(SIZE);
 			if (!p[i])
-				return 5;
+				return 5; /* NOLINT: the process ends */
 			memset(p[i], (int)i + 1, SIZE);
 		}
 		for (unsigned i = 0; i < BLOCKS; i++) {

@@ -196,7 +196,7 @@ static void way_vfork(unsigned count)
 		/* NOLINTNEXTLINE: vfork is what is tested */
 		pid_t pid = vfork();
 
-		check(pid >= 0, "vfork");
+		check(pid >= 0, "vfork"); /* NOLINT: async-signal-safe in fact */
 		if (!pid) {
 			(void)execl("/proc/self/exe", "forker", "nothing", NULL);
 			_exit(6);

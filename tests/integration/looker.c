@@ -32,7 +32,7 @@ static void say_function(const char *name, void *p)
 static int say_hooks(void)
 {
 	extent_hooks_t *h = NULL;
-	size_t len = sizeof(h);
+	size_t len = sizeof(void *);
 
 	if (mallctl("arena.0.extent_hooks", &h, &len, NULL, 0) || !h)
 		return 1;
