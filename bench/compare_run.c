@@ -156,8 +156,15 @@ static void values_clear(struct values *v)
 static void read_counters(const char *err, struct values *out)
 {
 	static const char *const every[] = {
-		"sys_madvise", "sys_madvise_reuse", "sys_process_madvise", "sys_mincore",
-		"sys_remap",   "sys_map",	    "sys_futex",	   "sys_other",
+		"sys_madvise",
+		"sys_madvise_reuse",
+		"sys_process_madvise",
+		"sys_process_madvise_reuse",
+		"sys_mincore",
+		"sys_remap",
+		"sys_map",
+		"sys_futex",
+		"sys_other",
 	};
 	double all = 0, zaps = number_after(err, "sys_madvise");
 
@@ -168,7 +175,8 @@ static void read_counters(const char *err, struct values *out)
 	for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++)
 		all += fmax(0, number_after(err, every[i]));
 	out->v[M_ZAPS] = zaps;
-	out->v[M_COMMIT_ZAPS] = number_after(err, "sys_madvise_reuse");
+	out->v[M_COMMIT_ZAPS] = number_after(err, "sys_madvise_reuse") +
+				fmax(0, number_after(err, "sys_process_madvise_reuse"));
 	out->v[M_CALLS] = all;
 }
 

@@ -13,7 +13,7 @@ struct search {
 };
 
 struct table {
-	const ElfW(Rela) *rela;
+	const Elf64_Rela *rela;
 	size_t bytes;
 };
 
@@ -30,12 +30,12 @@ static bool holds(const struct dl_phdr_info *info, const void *addr)
 }
 
 /* The loader has relocated these pointers, but for those of a read-only dynamic section. */
-static const void *pointer(const struct dl_phdr_info *info, ElfW(Addr) value)
+static const void *pointer(const struct dl_phdr_info *info, Elf64_Addr value)
 {
 	return (const void *)(value < info->dlpi_addr ? info->dlpi_addr + value : value);
 }
 
-static bool relocated_against(const struct table *t, const ElfW(Sym) *symbols, const char *strings,
+static bool relocated_against(const struct table *t, const Elf64_Sym *symbols, const char *strings,
 			      const char *name)
 {
 	for (size_t i = 0; i < t->bytes / sizeof(*t->rela); i++)
@@ -47,8 +47,8 @@ static bool relocated_against(const struct table *t, const ElfW(Sym) *symbols, c
 static int look(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct search *s = arg;
-	const ElfW(Dyn) *d = NULL;
-	const ElfW(Sym) *symbols = NULL;
+	const Elf64_Dyn *d = NULL;
+	const Elf64_Sym *symbols = NULL;
 	const char *strings = NULL;
 	struct table all = {0}, plt = {0};
 

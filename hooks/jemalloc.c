@@ -116,7 +116,8 @@ static bool overcommit_never(void)
 {
 	char buf[16];
 
-	return os.read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) > 0 && buf[0] == '2';
+	return os.read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) > 0 &&
+	       buf[0] == '2';
 }
 
 /* Is ours the mallctl that the program calls? */
@@ -139,16 +140,18 @@ static bool mallctl_bypasses_us(void)
 
 static const char *why_refused(const struct je_found *found)
 {
-	if (strncmp(found->version, "5.", 2) != 0 && atoi(found->version) < 5)
+	if (strtol(found->version, NULL, 10) < 5)
 		return "this version has no extent hooks";
 	/* Extents with guards were not made by our hooks, and 5.3 crashes on unguarding them. */
 	if (read_size("opt.san_guard_small") || read_size("opt.san_guard_large"))
-		return "opt.san_guard_small or opt.san_guard_large is set, which no extent hooks survive";
+		return "opt.san_guard_small or opt.san_guard_large is set, which no extent hooks "
+		       "survive";
 	/* There the stock decommit is real, and not ours to put off. */
 	if (overcommit_never())
 		return "vm.overcommit_memory is 2";
 	if (mallctl_bypasses_us())
-		return "the program calls its mallctl past us: put libptreclaim before it in LD_PRELOAD";
+		return "the program calls its mallctl past us: put libptreclaim before it in "
+		       "LD_PRELOAD";
 	if (!je_facts.stock || !je_facts.stock->alloc)
 		return "its extent hooks cannot be read";
 	return NULL;

@@ -76,8 +76,8 @@ static bool may_remap(const void *addr)
  * ones, so that no region is shared with a stranger, and left uncommitted, so that each first use
  * comes through commit. Anything else is passed on as it is.
  */
-static void *hook_alloc(struct je_hooks *h, void *new_addr, size_t size, size_t alignment, bool *zero,
-			bool *commit, unsigned arena)
+static void *hook_alloc(struct je_hooks *h, void *new_addr, size_t size, size_t alignment,
+			bool *zero, bool *commit, unsigned arena)
 {
 	struct shim *s = shim_of(h);
 	size_t align = alignment > os_region_size ? alignment : os_region_size;
@@ -118,7 +118,8 @@ static bool hook_dalloc(struct je_hooks *h, void *addr, size_t size, bool commit
 	return true;
 }
 
-static void hook_destroy(struct je_hooks *h, void *addr, size_t size, bool committed, unsigned arena)
+static void hook_destroy(struct je_hooks *h, void *addr, size_t size, bool committed,
+			 unsigned arena)
 {
 	struct shim *s = shim_of(h);
 	size_t pad = s->stock ? engine_take_pad(at(addr, size)) : 0;
@@ -160,8 +161,8 @@ static bool hook_decommit(struct je_hooks *h, void *addr, size_t size, size_t of
 				 : true;
 }
 
-static bool hook_purge_lazy(struct je_hooks *h, void *addr, size_t size, size_t offset, size_t length,
-			    unsigned arena)
+static bool hook_purge_lazy(struct je_hooks *h, void *addr, size_t size, size_t offset,
+			    size_t length, unsigned arena)
 {
 	struct shim *s = shim_of(h);
 
@@ -220,8 +221,7 @@ static bool hook_merge(struct je_hooks *h, void *addr_a, size_t a, void *addr_b,
 
 	if (s->prev->merge == je_facts.stock->merge)
 		return stock_merge(addr_a, addr_b);
-	return !s->prev->merge ||
-	       s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
+	return !s->prev->merge || s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
 }
 
 static void shim_fill(struct shim *s, struct je_hooks *prev)

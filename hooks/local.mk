@@ -6,7 +6,7 @@ hooks_libptreclaim_la_SOURCES = \
 	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
 	hooks/preload.c \
 	hooks/public.c \
-	hooks/report.c hooks/report.h
+	hooks/publish.c hooks/publish.h
 hooks_libptreclaim_la_LIBADD = lib/libcore.la
 # nodelete: jemalloc keeps our hooks for good, so the code must never go away.
 # now: a hook must not be the first to call a function through the dynamic linker.

@@ -14,7 +14,7 @@
 #include "jemalloc.h"
 #include "os.h"
 #include "ptreclaim.h"
-#include "report.h"
+#include "publish.h"
 #include "worker.h"
 
 static struct conf conf;
@@ -59,7 +59,8 @@ static bool start_jemalloc(void)
 	}
 	(void)snprintf(allocator, sizeof(allocator), "jemalloc %s", found.version);
 	if (found.refused) {
-		(void)snprintf(line, sizeof(line), "%s is left alone: %s", allocator, found.refused);
+		(void)snprintf(line, sizeof(line), "%s is left alone: %s", allocator,
+			       found.refused);
 		say(line);
 		return false;
 	}
@@ -88,9 +89,9 @@ __attribute__((constructor)) static void preload_init(void)
 	active = start_jemalloc();
 	if (!active)
 		return;
-	report_init(&conf, allocator);
+	publish_init(&conf, allocator);
 	if (conf.stats_file[0])
-		worker_set_report(report_write_file);
+		worker_set_report(publish_file);
 	if (conf_effective_mode(&conf) == CONF_ON) {
 		(void)pthread_atfork(NULL, NULL, after_fork_in_child);
 		r = worker_start(&conf);
@@ -111,7 +112,7 @@ __attribute__((destructor)) static void preload_exit(void)
 	if (!active)
 		return;
 	if (conf.stats_file[0])
-		report_write_file();
+		publish_file();
 	if (conf.stats_print)
-		report_print();
+		publish_print();
 }

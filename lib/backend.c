@@ -33,14 +33,15 @@ void backend_after_fork(void)
 	atomic_store(&ask_vectors, true);
 }
 
-static int plain(const struct iovec *v, int advice)
+static int plain(const struct iovec *v, int advice, enum backend_for whom)
 {
+	enum stat calls = whom == BACKEND_FOR_REUSE ? STAT_SYS_MADVISE_REUSE : STAT_SYS_MADVISE;
 	int r;
 
-	stats_add(STAT_SYS_MADVISE, 1);
+	stats_add(calls, 1);
 	r = os.madvise(v->iov_base, v->iov_len, advice);
 	if (r == -EAGAIN) {
-		stats_add(STAT_SYS_MADVISE, 1);
+		stats_add(calls, 1);
 		r = os.madvise(v->iov_base, v->iov_len, advice);
 	}
 	return r;
@@ -61,15 +62,18 @@ static unsigned ranges_in(const struct iovec *vec, unsigned n, size_t done)
  * that cannot be advised never stops the rest. Returns the number of ranges that failed.
  */
 static unsigned advise(const struct iovec *vec, uint8_t *flag, unsigned n, int advice,
-		       _Atomic bool *usable)
+		       enum backend_for whom)
 {
+	_Atomic bool *usable = advice == MADV_DONTNEED ? &vectors : &ask_vectors;
 	unsigned i = 0, failed = 0;
 	bool short_call = false;
 
 	if (n > 1 && atomic_load_explicit(usable, memory_order_relaxed)) {
 		ssize_t r;
 
-		stats_add(STAT_SYS_PROCESS_MADVISE, 1);
+		stats_add(whom == BACKEND_FOR_REUSE ? STAT_SYS_PROCESS_MADVISE_REUSE
+						    : STAT_SYS_PROCESS_MADVISE,
+			  1);
 		r = os.process_madvise(vec, n, advice);
 		i = r > 0 ? ranges_in(vec, n, (size_t)r) : 0;
 		if (i < n) {
@@ -81,7 +85,7 @@ static unsigned advise(const struct iovec *vec, uint8_t *flag, unsigned n, int a
 		}
 	}
 	for (unsigned first = i; i < n; i++) {
-		int r = plain(&vec[i], advice);
+		int r = plain(&vec[i], advice, whom);
 
 		if (r && flag) {
 			flag[i] |= BACKEND_FAILED;
@@ -94,7 +98,7 @@ static unsigned advise(const struct iovec *vec, uint8_t *flag, unsigned n, int a
 	return failed;
 }
 
-static unsigned remap(const struct iovec *vec, uint8_t *flag, unsigned n)
+static unsigned remap(const struct iovec *vec, uint8_t *flag, unsigned n, enum backend_for whom)
 {
 	unsigned failed = 0;
 
@@ -103,7 +107,8 @@ static unsigned remap(const struct iovec *vec, uint8_t *flag, unsigned n)
 			continue;
 		stats_add(STAT_SYS_REMAP, 1);
 		/* Out of mappings or memory: the pages can still go, if not the table. */
-		if (os.remap(vec[i].iov_base, vec[i].iov_len) && plain(&vec[i], MADV_DONTNEED)) {
+		if (os.remap(vec[i].iov_base, vec[i].iov_len) &&
+		    plain(&vec[i], MADV_DONTNEED, whom)) {
 			flag[i] |= BACKEND_FAILED;
 			failed++;
 		}
@@ -111,17 +116,17 @@ static unsigned remap(const struct iovec *vec, uint8_t *flag, unsigned n)
 	return failed;
 }
 
-unsigned backend_zap(const struct iovec *vec, uint8_t *flag, unsigned n)
+unsigned backend_zap(const struct iovec *vec, uint8_t *flag, unsigned n, enum backend_for whom)
 {
 	unsigned failed = 0;
 
 	if (kind != CONF_BACKEND_REMAP)
-		return advise(vec, flag, n, MADV_DONTNEED, &vectors);
-	failed = remap(vec, flag, n);
+		return advise(vec, flag, n, MADV_DONTNEED, whom);
+	failed = remap(vec, flag, n, whom);
 	for (unsigned i = 0, j; i < n; i = j) {
 		for (j = i; j < n && !(flag[j] & BACKEND_REMAP); j++)
 			;
-		failed += advise(vec + i, flag + i, j - i, MADV_DONTNEED, &vectors);
+		failed += advise(vec + i, flag + i, j - i, MADV_DONTNEED, whom);
 		for (; j < n && flag[j] & BACKEND_REMAP; j++)
 			;
 	}
@@ -131,7 +136,7 @@ unsigned backend_zap(const struct iovec *vec, uint8_t *flag, unsigned n)
 void backend_ask(const struct iovec *vec, unsigned n)
 {
 	if (backend_asks())
-		(void)advise(vec, NULL, n, OS_MADV_PT_RECLAIM, &ask_vectors);
+		(void)advise(vec, NULL, n, OS_MADV_PT_RECLAIM, BACKEND_FOR_FLUSH);
 }
 
 /*
@@ -208,8 +213,9 @@ bool backend_probe(enum conf_backend which)
 		base[0] = 1;
 	long table_kb = (long)(os_page_size >> 10), before = vmpte_kb();
 
-	ok = keeps ? job_pt_reclaim(base)
-		   : which == CONF_BACKEND_DONTNEED ? job_dontneed(base) : job_remap(base);
+	ok = keeps			      ? job_pt_reclaim(base)
+	     : which == CONF_BACKEND_DONTNEED ? job_dontneed(base)
+					      : job_remap(base);
 	long after = vmpte_kb();
 
 	/* Where VmPTE cannot be read, what the call said has to do. Other threads may have taken

@@ -37,11 +37,14 @@ bool backend_asks(void);
 /* Does this backend do its job on a scratch mapping? Takes well under a millisecond. */
 bool backend_probe(enum conf_backend which);
 
+/* For whom: what the calls are counted as. */
+enum backend_for { BACKEND_FOR_FLUSH, BACKEND_FOR_REUSE };
+
 /*
  * Zap n ranges. flag[i] says what may be done to range i and is told what failed; returns the
  * number that failed. The caller must have every page of them in flight.
  */
-unsigned backend_zap(const struct iovec *vec, uint8_t *flag, unsigned n);
+unsigned backend_zap(const struct iovec *vec, uint8_t *flag, unsigned n, enum backend_for whom);
 
 /* Ask the kernel to free the empty tables in n ranges. Harmless to their pages; may do nothing. */
 void backend_ask(const struct iovec *vec, unsigned n);

@@ -196,7 +196,7 @@ static void land(void)
 void batch_issue(struct flight *f)
 {
 	if (f->n) {
-		unsigned failed = backend_zap(f->vec, f->flag, f->n);
+		unsigned failed = backend_zap(f->vec, f->flag, f->n, f->whom);
 
 		for (unsigned i = 0; i < f->n; i++) {
 			bool ok = !(f->flag[i] & BACKEND_FAILED);
@@ -219,10 +219,11 @@ void batch_issue(struct flight *f)
 
 static void add_range(struct flight *f, uintptr_t addr, size_t len, uint8_t flag)
 {
-	struct iovec *last = f->n ? &f->vec[f->n - 1] : NULL;
+	unsigned last = f->n - 1;
 
-	if (last && f->flag[f->n - 1] == flag && (uintptr_t)last->iov_base + last->iov_len == addr) {
-		last->iov_len += len;
+	if (f->n && f->flag[last] == flag &&
+	    (uintptr_t)f->vec[last].iov_base + f->vec[last].iov_len == addr) {
+		f->vec[last].iov_len += len;
 	} else {
 		f->vec[f->n] = (struct iovec){.iov_base = (void *)addr, .iov_len = len};
 		f->flag[f->n] = flag;
@@ -337,7 +338,8 @@ uint64_t batch_tick(struct flight *f)
 	/* All are looked at: those that had to be put back one by one are out of order. */
 	for (; r; r = next) {
 		uint32_t stamp = atomic_load_explicit(&r->stamp, memory_order_relaxed);
-		_Atomic(struct region *) **end = (int32_t)(now - stamp) >= 2 ? &ripe_end : &young_end;
+		_Atomic(struct region *) **end =
+			(int32_t)(now - stamp) >= 2 ? &ripe_end : &young_end;
 
 		next = next_of(r);
 		atomic_store_explicit(*end, r, memory_order_relaxed);
@@ -366,7 +368,7 @@ uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 	if (!list)
 		list = with_newcomers(NULL);
 	for (r = list; r && n < least; r = next_of(r)) {
-		n += (uint64_t)region_count_pending(r) << os_page_shift;
+		n += (uint64_t)region_count_pending(r, 0, region_pages()) << os_page_shift;
 		last = r;
 	}
 	if (!last)
@@ -375,6 +377,24 @@ uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 	put_back(r);
 	stats_add(why, 1);
 	return flush_list(list, f);
+}
+
+void batch_fill(struct flight *f)
+{
+	struct region *list = atomic_exchange(&oldest, NULL), *next;
+	/* A region may have many pieces: some room is left for those of the last. */
+	unsigned most = f->cap - f->cap / 4;
+
+	if (!list)
+		list = with_newcomers(NULL);
+	for (; list && f->n < most && f->asks < most && f->bytes < BATCH_FLIGHT_BYTES;
+	     list = next) {
+		next = next_of(list);
+		dequeued(list);
+		batch_flush_region(list, f);
+	}
+	put_back(list);
+	batch_issue(f);
 }
 
 bool batch_wait(struct region *r, unsigned page, uint64_t *deadline)

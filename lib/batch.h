@@ -23,8 +23,8 @@
 #include "stats.h"
 
 struct batch_limits {
-	uint64_t bytes;	 /* most bytes pending or in flight */
-	bool may_remap;	 /* whole regions of our own may be mapped anew */
+	uint64_t bytes; /* most bytes pending or in flight */
+	bool may_remap; /* whole regions of our own may be mapped anew */
 };
 
 void batch_init(const struct batch_limits *l);
@@ -33,7 +33,7 @@ void batch_init(const struct batch_limits *l);
  * A flush in the making: ranges that are in flight until it is issued. The caller owns the memory;
  * FLIGHT_SMALL fits on any thread's stack.
  */
-#define FLIGHT_SMALL 32
+#define FLIGHT_SMALL 64
 struct flight {
 	unsigned n, cap;
 	size_t bytes;
@@ -42,6 +42,7 @@ struct flight {
 	unsigned asks; /* regions to be passed to MADV_PT_RECLAIM afterwards */
 	struct iovec *ask;
 	unsigned failed;
+	enum backend_for whom;
 };
 
 #define FLIGHT_ON_STACK(f, size)                                                                   \
@@ -50,7 +51,7 @@ struct flight {
 	struct flight f = {.cap = (size), .vec = f##_vec, .flag = f##_flag, .ask = f##_ask}
 
 /* Most bytes in one flight: what bounds the wait of somebody who wants one of its pages back. */
-#define BATCH_FLIGHT_BYTES ((size_t)8 << 20)
+#define BATCH_FLIGHT_BYTES ((size_t)16 << 20)
 
 /* Pages of r became pending: queue it. Returns true if the queue was empty. */
 bool batch_pending(struct region *r, unsigned pages);
@@ -67,6 +68,8 @@ void batch_issue(struct flight *f);
 uint64_t batch_flush_all(enum stat why, struct flight *f);
 /* Flush the oldest regions, until about `least` bytes are flushed. */
 uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f);
+/* Fill f with the oldest regions, and issue it. */
+void batch_fill(struct flight *f);
 /* Open a generation and flush what was queued two ago. */
 uint64_t batch_tick(struct flight *f);
 

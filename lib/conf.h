@@ -56,16 +56,16 @@ struct conf {
 	char rollout_salt[CONF_SALT_MAX];
 	char kill_file[CONF_PATH_MAX];
 	bool stats_print;
-	char stats_file[CONF_PATH_MAX]; /* "" for none; "%p" already replaced by the pid */
+	char stats_file[CONF_PATH_MAX];		/* "" for none; "%p" already replaced by the pid */
 	char stats_file_pattern[CONF_PATH_MAX]; /* the same as it was given */
 	uint64_t stats_interval_ms;
 	bool verbose;
 	bool abort_conf;
 
 	/* Not keys: how the decision came about. */
-	unsigned bucket;	    /* this host's rollout bucket, 0 to 999 */
-	bool rolled_out;	    /* bucket < rollout */
-	unsigned errors;	    /* complaints, those beyond CONF_LINES_MAX included */
+	unsigned bucket; /* this host's rollout bucket, 0 to 999 */
+	bool rolled_out; /* bucket < rollout */
+	unsigned errors; /* complaints, those beyond CONF_LINES_MAX included */
 };
 
 /* The built-in defaults. */

@@ -36,7 +36,10 @@ struct key {
 	uint64_t min, max; /* of a number */
 };
 
-#define KEY(field, type, ...) {#field, type, offsetof(struct conf, field), __VA_ARGS__}
+#define KEY(field, type, ...)                                                                      \
+	{                                                                                          \
+#field, type, offsetof(struct conf, field), __VA_ARGS__                            \
+	}
 
 static const struct key keys[] = {
 	KEY(mode, TYPE_MODE, 0, 0),
@@ -66,10 +69,8 @@ static const char *const mode_names[] = {
 };
 
 static const char *const backend_names[] = {
-	[CONF_BACKEND_AUTO] = "auto",
-	[CONF_BACKEND_PT_RECLAIM] = "pt_reclaim",
-	[CONF_BACKEND_DONTNEED] = "dontneed",
-	[CONF_BACKEND_REMAP] = "remap",
+	[CONF_BACKEND_AUTO] = "auto",	      [CONF_BACKEND_PT_RECLAIM] = "pt_reclaim",
+	[CONF_BACKEND_DONTNEED] = "dontneed", [CONF_BACKEND_REMAP] = "remap",
 	[CONF_BACKEND_NONE] = "none",
 };
 

@@ -123,8 +123,9 @@ void engine_after_fork(void)
 
 static inline void check_fork(void)
 {
-	if (engine.alive && __builtin_expect(atomic_load_explicit(engine.alive, memory_order_acquire) !=
-						     ALIVE_YES, 0))
+	if (engine.alive &&
+	    __builtin_expect(atomic_load_explicit(engine.alive, memory_order_acquire) != ALIVE_YES,
+			     0))
 		engine_after_fork();
 }
 
@@ -159,7 +160,8 @@ size_t engine_take_pad(void *end)
 
 static bool any_kept(uintptr_t addr, uintptr_t end)
 {
-	FOR_PARTS (p, addr, end) {
+	FOR_PARTS(p, addr, end)
+	{
 		struct region *r = region_find(p.addr);
 
 		if (r && region_kept(r, p.from, p.to))
@@ -191,8 +193,8 @@ static void sample(uintptr_t addr, size_t pages)
 
 static bool deferring(void)
 {
-	return engine.batch_bytes && !atomic_load_explicit(&engine.pressure, memory_order_relaxed) &&
-	       worker_running();
+	return engine.batch_bytes &&
+	       !atomic_load_explicit(&engine.pressure, memory_order_relaxed) && worker_running();
 }
 
 /* Zap a range that was just released, in the thread that released it. False if the kernel refused:
@@ -202,7 +204,8 @@ static bool flush_range(uintptr_t addr, uintptr_t end)
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
 	stats_add(STAT_FLUSH_INLINE, 1);
-	FOR_PARTS (p, addr, end) {
+	FOR_PARTS(p, addr, end)
+	{
 		struct region *r = region_find(p.addr);
 
 		if (r)
@@ -230,7 +233,8 @@ static bool make_pending(uintptr_t addr, uintptr_t end)
 {
 	bool first = false;
 
-	FOR_PARTS (p, addr, end) {
+	FOR_PARTS(p, addr, end)
+	{
 		struct region *r = region_find(p.addr);
 		unsigned unkept, n;
 
@@ -256,11 +260,11 @@ bool engine_release(void *start, size_t len)
 	}
 	check_fork();
 	/* First whatever may fail: a release is taken whole or not at all. */
-	FOR_PARTS (p, addr, end)
-		if (!region_get(p.addr)) {
-			stats_add(STAT_DECLINED, len);
-			return false;
-		}
+	FOR_PARTS(p, addr, end)
+	if (!region_get(p.addr)) {
+		stats_add(STAT_DECLINED, len);
+		return false;
+	}
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
 	/* Before any page is pending: afterwards a flush elsewhere may make room. */
@@ -298,7 +302,8 @@ static void keep(uintptr_t addr, uintptr_t end, size_t range)
 	size_t fresh = 0;
 
 	os.zero((void *)addr, end - addr);
-	FOR_PARTS (p, addr, end) {
+	FOR_PARTS(p, addr, end)
+	{
 		struct region *r = region_find(p.addr);
 
 		if (r)
@@ -388,10 +393,43 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 	runs_finish(s);
 }
 
+/*
+ * Most of what is pending in this range would have to be zapped by a call of its own: zap it with
+ * others that are pending, in one, before it is taken back.
+ */
+static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
+{
+	size_t pending = 0;
+
+	FOR_PARTS(p, keep_to, end)
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r)
+			pending += region_count_pending(r, p.from, p.to);
+	}
+	if (pending <= POLICY_FEW_PAGES)
+		return;
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+	f.whom = BACKEND_FOR_REUSE;
+	stats_add(STAT_FLUSH_AHEAD, 1);
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r)
+			batch_flush_region(r, &f);
+	}
+	batch_fill(&f);
+	if (f.failed)
+		worker_kick();
+}
+
 enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = UINTPTR_MAX};
+	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = addr};
+	size_t prefix;
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
 	REGION_SET(dirty);
@@ -399,7 +437,14 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	if (engine.mode != CONF_ON)
 		return ENGINE_STRANGERS;
 	check_fork();
-	FOR_PARTS (p, addr, end) {
+	if (need_zero) {
+		prefix = policy_prefix(runs.range);
+		runs.keep_to += bytes(prefix);
+		if (policy_sparse(runs.range, prefix))
+			flush_ahead(addr, end, runs.keep_to);
+	}
+	FOR_PARTS(p, addr, end)
+	{
 		struct region *r;
 		unsigned n = 0, page = p.from, a, b = 0;
 
@@ -423,8 +468,6 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		}
 		if (strangers)
 			runs.solid = false;
-		if (n && runs.keep_to == UINTPTR_MAX)
-			runs.keep_to = addr + bytes(policy_prefix(runs.range));
 		cancelled += bytes(n);
 		while (need_zero && region_set_run(dirty, b, &a, &b))
 			runs_add(&runs, region_addr(r, a), region_addr(r, b));
@@ -447,7 +490,8 @@ bool engine_unmap(void *start, size_t len)
 	if (engine.mode != CONF_ON)
 		return true;
 	check_fork();
-	FOR_PARTS (p, addr, end) {
+	FOR_PARTS(p, addr, end)
+	{
 		struct region *r;
 		unsigned page;
 
@@ -480,7 +524,8 @@ void engine_zapped(void *start, size_t len)
 	    atomic_load_explicit(&engine.paused, memory_order_relaxed))
 		return;
 	check_fork();
-	FOR_PARTS (p, start, (uintptr_t)start + len) {
+	FOR_PARTS(p, start, (uintptr_t)start + len)
+	{
 		struct region *r = region_get(p.addr);
 
 		if (r)

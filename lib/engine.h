@@ -60,7 +60,8 @@ void engine_zapped(void *addr, size_t len);
 void engine_flush(void);
 
 /* For the worker. */
-void engine_pause(bool paused); /* the kill switch: stop deferring and reclaiming, keep the account */
+void engine_pause(
+	bool paused); /* the kill switch: stop deferring and reclaiming, keep the account */
 bool engine_paused(void);
 void engine_pressure(bool high); /* under memory pressure nothing is deferred and nothing kept */
 

@@ -7,24 +7,28 @@
 #include "gauge.h"
 #include "os.h"
 
-/* Shares are in 1/1024. */
-#define ONE 1024
+/* Shares are in 1/65536. */
+#define ONE 65536
 
 /* As jemalloc has them: four size classes to each doubling. */
 #define CLASSES (64 * 4)
 
-#define LEARN_MIN     4	  /* samples before a class is believed */
-#define SAMPLE_NEW    8	  /* of a class that is not: one release in so many is sampled */
-#define SAMPLE_KNOWN  64  /* of one that is */
-#define EXPLORE_EVERY 32  /* reuses of which one keeps nothing, so that there is something to learn */
-#define NEWEST_SHARE  8	  /* the newest sample counts 1/8 */
-#define LOOSE	      768 /* touched pages that lie in front, below which there is no prefix */
-#define WORTH	      32  /* a prefix below this share of the range is taken for none */
+#define SAMPLES	     8	/* the newest of a class that are remembered */
+#define TOUCHED_BY   3	/* all but so many of them touched the prefix that is kept */
+#define LEARN_MIN    4	/* samples before a class is believed */
+#define SAMPLE_NEW   8	/* of a class that is not: one release in so many is sampled */
+#define SAMPLE_KNOWN 64 /* of one that is */
+#define EXPLORE_EVERY                                                                              \
+	32 /* reuses of which one keeps nothing, so that there is something to learn */
+#define LOOSE  (ONE * 3 / 4)   /* share of touched pages in front below which there is no prefix */
+#define NEARLY (ONE * 31 / 32) /* a share from which on it is as good as all */
 
-struct class {
-	_Atomic int32_t touched; /* share of the range, from its start */
-	_Atomic int32_t excess;	 /* share of the kept prefix that an owner leaves untouched */
-	_Atomic uint32_t samples;
+struct class
+{
+	_Atomic int32_t touched;	 /* share of the range, from its start, that most touch */
+	_Atomic int32_t excess;		 /* share of it that an owner leaves untouched on average */
+	_Atomic uint32_t samples;	 /* so far */
+	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
 static struct class classes[CLASSES];
@@ -112,8 +116,13 @@ size_t policy_prefix(size_t range)
 		return 0;
 	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
 	/* The last of the range is either touched or hardly worth a call of its own. */
-	pages = share >= ONE - WORTH ? range : (range * (size_t)share + ONE / 2) / ONE;
+	pages = share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
 	return in_budget(range, pages) ? pages : 0;
+}
+
+bool policy_sparse(size_t range, size_t prefix)
+{
+	return range > POLICY_SMALL_PAGES && prefix < range / 4;
 }
 
 void policy_kept(size_t range, size_t pages)
@@ -125,7 +134,7 @@ void policy_kept(size_t range, size_t pages)
 
 	gauge_add(&kept, (int64_t)pages);
 	/* Rounding must not keep it from moving at all. */
-	if (now == old && share != old && (all / (int64_t)(pages + 1) < 1024))
+	if (now == old && share != old && all / (int64_t)(pages + 1) < ONE)
 		now += share > old ? 1 : -1;
 	if (now != old)
 		atomic_store_explicit(&mean, now, memory_order_relaxed);
@@ -144,18 +153,32 @@ bool policy_wants_sample(size_t range)
 	return range > POLICY_FEW_PAGES && my_counter()->samples++ % every == 0;
 }
 
-static void follow(_Atomic int32_t *average, int32_t newest, bool first)
+/* What the remembered samples come to: the prefix that all but TOUCHED_BY of them touched. */
+static void conclude(struct class *c, unsigned n)
 {
-	int32_t old = atomic_load(average);
+	int32_t sorted[SAMPLES] = {0}, kept_share;
+	int64_t left = 0;
 
-	atomic_store(average, first ? newest : old + (newest - old) / NEWEST_SHARE);
+	for (unsigned i = 0; i < n; i++) {
+		int32_t share = atomic_load_explicit(&c->newest[i], memory_order_relaxed);
+		unsigned at = i;
+
+		for (; at > 0 && sorted[at - 1] > share; at--)
+			sorted[at] = sorted[at - 1];
+		sorted[at] = share;
+	}
+	kept_share = sorted[TOUCHED_BY * n / SAMPLES];
+	for (unsigned i = 0; i < n && sorted[i] < kept_share; i++)
+		left += kept_share - sorted[i];
+	atomic_store(&c->touched, kept_share);
+	atomic_store(&c->excess, kept_share ? (int32_t)(left * ONE / n / kept_share) : 0);
 }
 
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 {
 	struct class *c = class_of(range);
-	int32_t share, before, over;
-	bool first;
+	uint32_t n;
+	int32_t share;
 
 	if (!looked)
 		return;
@@ -166,11 +189,11 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 		share = 0;
 	else
 		share = (int32_t)(touched * ONE / range);
-	first = atomic_fetch_add(&c->samples, 1) == 0;
-	before = atomic_load(&c->touched);
-	over = before > share && !first ? (before - share) * ONE / before : 0;
-	follow(&c->touched, share, first);
-	follow(&c->excess, over, first);
+	n = atomic_load(&c->samples);
+	atomic_store(&c->newest[n % SAMPLES], share);
+	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);
+	/* Last, so that the first samples are whole when they are believed. */
+	atomic_store(&c->samples, n + 1);
 }
 
 uint64_t policy_kept_pages(void)
@@ -189,7 +212,7 @@ int policy_touched(size_t range)
 {
 	const struct class *c = class_of(range);
 
-	return known(c) ? atomic_load(&c->touched) : -1;
+	return known(c) ? atomic_load(&c->touched) / (ONE / 1024) : -1;
 }
 
 void policy_after_fork(uint64_t kept_pages)

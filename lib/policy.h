@@ -7,9 +7,9 @@
  * Owners touch their memory from the start: all of it, but for what rounding up to a size class has
  * added, or a small part of what they asked for. So what is learned, by size class, is how long a
  * prefix is touched. At some releases mincore tells which pages are resident; in a range of which
- * nothing had been kept, those are the ones its owner touched. The prefix is kept, the rest is
- * zapped. Owners vary, so some of what is kept will not be touched: that excess RSS is counted and
- * stays within a budget.
+ * nothing had been kept, those are the ones its owner touched. Of the last samples most decide: kept
+ * is the prefix that five in eight owners touched wholly, and the rest is zapped. What the others
+ * leave untouched is excess RSS, is counted, and stays within a budget.
  *
  * Pure functions of what they are told and of what they counted: no system call, no clock. Safe in
  * any thread; races between threads cost precision, never correctness.
@@ -36,6 +36,10 @@ void policy_set_budget(uint64_t keep_bytes);
 
 /* The allocator takes back a range of so many pages: how many from its start should be kept? */
 size_t policy_prefix(size_t range);
+
+/* Is so little of such a range touched that pending pages in it are better zapped, with many others
+ * at once, before it is taken back? */
+bool policy_sparse(size_t range, size_t prefix);
 
 /* `pages` of a range of `range` pages are kept from now on / not any more. */
 void policy_kept(size_t range, size_t pages);

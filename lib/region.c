@@ -102,16 +102,16 @@ unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *
 
 	/* First the kept bits: once a page is pending its next owner may set them again. */
 	*unkept = change_kept(r, from, to, false);
-	FOR_WORDS (i, from, to)
-		n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_PENDING,
-				&was));
+	FOR_WORDS(i, from, to)
+	n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_PENDING, &was));
 	return n;
 }
 
 unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
 		      unsigned *pending, bool *strangers)
 {
-	FOR_WORDS (i, from, to) {
+	FOR_WORDS(i, from, to)
+	{
 		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire);
 		uint64_t within, flight, found, take;
 
@@ -140,8 +140,8 @@ void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)
 {
 	uint64_t was;
 
-	FOR_WORDS (i, from, to)
-		move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_EMPTY, &was);
+	FOR_WORDS(i, from, to)
+	move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_EMPTY, &was);
 	if (ours)
 		atomic_fetch_add(&r->ours, to - from);
 }
@@ -160,7 +160,8 @@ unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *p
 	uint64_t was;
 
 	*pending = 0;
-	FOR_WORDS (i, from, to) {
+	FOR_WORDS(i, from, to)
+	{
 		uint64_t moved = move(&r->word[i], fields_of(i, from, to),
 				      FROM(S_PENDING) | FROM(S_EMPTY), S_IN_USE, &was);
 
@@ -171,8 +172,10 @@ unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *p
 
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
 {
-	FOR_WORDS (i, from, to) {
-		uint64_t flight = in_state(atomic_load(&r->word[i]), S_FLIGHT) & fields_of(i, from, to);
+	FOR_WORDS(i, from, to)
+	{
+		uint64_t flight =
+			in_state(atomic_load(&r->word[i]), S_FLIGHT) & fields_of(i, from, to);
 
 		if (flight)
 			return i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
@@ -180,14 +183,35 @@ unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
 	return to;
 }
 
-__attribute__((noinline)) enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
+/* Everything pending or empty, into flight. False if a page is in use, or somebody else's flight:
+ * then nothing empty is in flight, but what was pending may be: it is in `set`. */
+static __attribute__((noinline)) bool claim_whole(struct region *r, struct region_set *set)
 {
-	unsigned words = region_words();
+	REGION_SET(emptied);
+	uint64_t was;
+
+	for (unsigned i = 0; i < set->words; i++) {
+		uint64_t moved =
+			move(&r->word[i], FIELDS, FROM(S_PENDING) | FROM(S_EMPTY), S_FLIGHT, &was);
+
+		set->word[i] = moved & in_state(was, S_PENDING);
+		emptied->word[i] = moved & in_state(was, S_EMPTY);
+		if (moved == FIELDS)
+			continue;
+		for (unsigned j = 0; j <= i; j++)
+			move(&r->word[j], emptied->word[j], FROM(S_FLIGHT), S_EMPTY, &was);
+		return false;
+	}
+	return true;
+}
+
+enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending)
+{
 	bool whole = true;
 	uint64_t any = 0, was;
 
 	*pending = 0;
-	for (unsigned i = 0; i < words; i++) {
+	for (unsigned i = 0; i < set->words; i++) {
 		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire);
 
 		any |= in_state(w, S_PENDING);
@@ -196,40 +220,22 @@ __attribute__((noinline)) enum region_claim region_claim(struct region *r, struc
 	}
 	if (!any)
 		return REGION_NOTHING;
-
-	REGION_SET(emptied);
-	unsigned i = 0;
-
-	for (; whole && i < words; i++) {
-		uint64_t moved = move(&r->word[i], FIELDS, FROM(S_PENDING) | FROM(S_EMPTY), S_FLIGHT,
-				      &was);
-
-		set->word[i] = moved & in_state(was, S_PENDING);
-		emptied->word[i] = moved & in_state(was, S_EMPTY);
-		*pending += count(set->word[i]);
-		if (moved != FIELDS) {
-			/* Somebody took a page meanwhile: give the empty ones back. */
-			whole = false;
-			for (unsigned j = 0; j <= i; j++)
-				move(&r->word[j], emptied->word[j], FROM(S_FLIGHT), S_EMPTY, &was);
-		}
-	}
-	if (whole)
-		return REGION_WHOLE;
-	for (; i < words; i++) {
-		set->word[i] = move(&r->word[i], FIELDS, FROM(S_PENDING), S_FLIGHT, &was);
+	region_set_clear(set);
+	whole = whole && claim_whole(r, set);
+	for (unsigned i = 0; i < set->words; i++) {
+		if (!whole)
+			set->word[i] |= move(&r->word[i], FIELDS, FROM(S_PENDING), S_FLIGHT, &was);
 		*pending += count(set->word[i]);
 	}
-	return *pending ? REGION_PIECES : REGION_NOTHING;
+	return whole ? REGION_WHOLE : *pending ? REGION_PIECES : REGION_NOTHING;
 }
 
 void region_settle(struct region *r, unsigned from, unsigned to, bool ok)
 {
 	uint64_t was;
 
-	FOR_WORDS (i, from, to)
-		move(&r->word[i], fields_of(i, from, to), FROM(S_FLIGHT), ok ? S_EMPTY : S_PENDING,
-		     &was);
+	FOR_WORDS(i, from, to)
+	move(&r->word[i], fields_of(i, from, to), FROM(S_FLIGHT), ok ? S_EMPTY : S_PENDING, &was);
 }
 
 unsigned region_keep(struct region *r, unsigned from, unsigned to)
@@ -259,15 +265,16 @@ unsigned region_after_fork(struct region *r)
 	/* Written to only where it must be: each record costs the child a copied page. */
 	if (atomic_load(&r->flags))
 		atomic_store(&r->flags, 0);
-	return region_count_pending(r);
+	return region_count_pending(r, 0, region_pages());
 }
 
-unsigned region_count_pending(const struct region *r)
+unsigned region_count_pending(const struct region *r, unsigned from, unsigned to)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < region_words(); i++)
-		n += count(in_state(atomic_load(&r->word[i]), S_PENDING));
+	FOR_WORDS(i, from, to)
+	n += count(in_state(atomic_load_explicit(&r->word[i], memory_order_relaxed), S_PENDING) &
+		   fields_of(i, from, to));
 	return n;
 }
 

@@ -36,9 +36,9 @@ struct region {
 	_Atomic(struct region *) next_sweep; /* queue of zapped regions */
 	uintptr_t base;
 	_Atomic uint32_t flags;
-	_Atomic uint32_t stamp; /* batch generation at which it was queued */
-	_Atomic uint32_t ours;	/* pages that were mapped by our own alloc and may be remapped */
-	_Atomic uint32_t slack; /* first page of the padding behind our last mapping here, or 0 */
+	_Atomic uint32_t stamp;	 /* batch generation at which it was queued */
+	_Atomic uint32_t ours;	 /* pages that were mapped by our own alloc and may be remapped */
+	_Atomic uint32_t slack;	 /* first page of the padding behind our last mapping here, or 0 */
 	_Atomic uint64_t word[]; /* states, then one bit a page: kept */
 };
 
@@ -65,6 +65,7 @@ static inline unsigned region_pages(void);
 /* The record for the region at addr. NULL: nothing known of it (find), or no memory (get). find
  * makes a record for a region that is only known as all empty. */
 struct region *region_find(uintptr_t addr);
+struct region *region_known(uintptr_t addr); /* only a record that is there */
 struct region *region_get(uintptr_t addr);
 
 /* A fresh mapping, page-aligned: all of it is empty. `ours`: it may be remapped. Returns false if
@@ -99,9 +100,8 @@ unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct regio
 		      unsigned *pending, bool *strangers);
 
 /*
- * Take what is pending into flight; with it all that is empty, if that makes the region whole.
- * `set` gets the pages taken when the answer is REGION_PIECES; *pending counts those that were
- * pending.
+ * Take what is pending into flight; with it all that is empty, if that makes the region whole. `set`
+ * gets the pages taken when the answer is REGION_PIECES; *pending counts those that were pending.
  */
 enum region_claim region_claim(struct region *r, struct region_set *set, unsigned *pending);
 
@@ -117,7 +117,7 @@ bool region_kept(const struct region *r, unsigned from, unsigned to);
  * pages. */
 unsigned region_after_fork(struct region *r);
 
-unsigned region_count_pending(const struct region *r);
+unsigned region_count_pending(const struct region *r, unsigned from, unsigned to);
 unsigned region_count_kept(const struct region *r);
 
 /* Next run of pages in a set at or after `from`: true with [*start, *end). */

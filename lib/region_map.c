@@ -101,6 +101,14 @@ struct region *region_find(uintptr_t addr)
 	return record_in(slot, region_base(addr));
 }
 
+struct region *region_known(uintptr_t addr)
+{
+	_Atomic uintptr_t *slot = leaf(addr, false);
+	uintptr_t v = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+
+	return is_record(v) ? (struct region *)v : NULL;
+}
+
 struct region *region_get(uintptr_t addr)
 {
 	_Atomic uintptr_t *slot = leaf(addr, true);

@@ -31,6 +31,8 @@
 	X(STAT_REGIONS_SWEPT, "regions_swept", "regions", "zapped regions swept")                  \
 	X(STAT_FLUSH_AGE, "flush_age", "flushes", "flushes because of age")                        \
 	X(STAT_FLUSH_BYTES, "flush_bytes", "flushes", "flushes because of size")                   \
+	X(STAT_FLUSH_AHEAD, "flush_ahead", "flushes",                                              \
+	  "flushes ahead of a reuse that will not touch")                                          \
 	X(STAT_FLUSH_INLINE, "flush_inline", "flushes", "flushes by a releasing thread")           \
 	X(STAT_FLUSH_REQUEST, "flush_request", "flushes", "flushes on request")                    \
 	X(STAT_FLUSH_PRESSURE, "flush_pressure", "flushes", "flushes under memory pressure")       \
@@ -40,7 +42,10 @@
 	X(STAT_POLICY_SAMPLES, "policy_samples", "events", "releases sampled for touched pages")   \
 	X(STAT_SYS_MADVISE, "sys_madvise", "calls", "madvise calls by flushes")                    \
 	X(STAT_SYS_MADVISE_REUSE, "sys_madvise_reuse", "calls", "madvise calls on reuse")          \
-	X(STAT_SYS_PROCESS_MADVISE, "sys_process_madvise", "calls", "process_madvise calls")       \
+	X(STAT_SYS_PROCESS_MADVISE, "sys_process_madvise", "calls",                                \
+	  "process_madvise calls by flushes")                                                      \
+	X(STAT_SYS_PROCESS_MADVISE_REUSE, "sys_process_madvise_reuse", "calls",                    \
+	  "process_madvise calls on reuse")                                                        \
 	X(STAT_SYS_MINCORE, "sys_mincore", "calls", "mincore calls")                               \
 	X(STAT_SYS_REMAP, "sys_remap", "calls", "mmap calls that replaced a region")               \
 	X(STAT_SYS_MAP, "sys_map", "calls", "mmap and munmap calls for own memory")                \

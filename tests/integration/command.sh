@@ -256,8 +256,8 @@ expect 0 run -- sh -c "$show" sh
 output "$lib|unset"
 expect 0 run -c mode:off,backend:none -- sh -c "$show" sh
 output "$lib|mode:off,backend:none"
-expect 0 run --conf "a b" sh -c "$show" sh
-output "$lib|a b"
+expect 0 run --conf "rollout_salt:a b" sh -c "$show" sh
+output "$lib|rollout_salt:a b"
 grep -q ptreclaim "$tmp/err" && fail "run says something of its own"
 # The library is mapped into the program.
 expect 0 run grep -c libptreclaim /proc/self/maps

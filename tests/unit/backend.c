@@ -21,7 +21,8 @@
 #include "stats.h"
 
 /* What this kernel does. */
-static bool dontneed_frees, reclaim_known, reclaim_frees, reclaim_destroys, remap_frees, dontneed_zaps;
+static bool dontneed_frees, reclaim_known, reclaim_frees, reclaim_destroys, remap_frees,
+	dontneed_zaps;
 static bool vmpte_readable;
 static unsigned tables;
 
@@ -150,7 +151,8 @@ static void the_real_kernel(void **state)
 	os = os_linux;
 	os_page_size = 0;
 	os_init();
-	print_message("this kernel: backend %s\n", conf_backend_name(backend_choose(CONF_BACKEND_AUTO)));
+	print_message("this kernel: backend %s\n",
+		      conf_backend_name(backend_choose(CONF_BACKEND_AUTO)));
 	assert_true(backend_probe(CONF_BACKEND_REMAP));
 }
 

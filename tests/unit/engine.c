@@ -85,13 +85,13 @@ static void neighbours_are_merged_in_address_order(void **state)
 static void a_flight_is_bounded(void **state)
 {
 	(void)state;
-	/* Six regions of 2 MiB are more than one flight may hold. */
-	for (unsigned r = 0; r < 6; r++)
+	/* Ten regions of 2 MiB are more than one flight may hold. */
+	for (unsigned r = 0; r < 10; r++)
 		use_region(r);
-	for (unsigned r = 0; r < 6; r++)
+	for (unsigned r = 0; r < 10; r++)
 		assert_true(alloc_free(r, 0, 512));
 	flush_all();
-	assert_calls("dontneed 0.0+2048", "dontneed 4.0+1024", NONE);
+	assert_calls("dontneed 0.0+4096", "dontneed 8.0+1024", NONE);
 }
 
 static void young_pages_wait_two_generations(void **state)
@@ -158,6 +158,13 @@ static void owners_are_watched(void **state)
 	assert_int_equal(count_of(STAT_POLICY_SAMPLES), count_of(STAT_SYS_MINCORE));
 }
 
+/* What is known of owners of 300 pages: they touch `share` of them. */
+static void teach(unsigned pages, unsigned touched)
+{
+	for (unsigned i = 0; i < 10; i++)
+		policy_learn(pages, pages, touched, touched);
+}
+
 static void large_pieces_are_zapped_when_nothing_is_known(void **state)
 {
 	(void)state;
@@ -167,6 +174,29 @@ static void large_pieces_are_zapped_when_nothing_is_known(void **state)
 	assert_int_equal(alloc_use(0, 0, 300), ENGINE_OK);
 	assert_calls("dontneed 0.0+300", NONE);
 	assert_int_equal(count_of(STAT_SYS_MADVISE_REUSE), 1);
+	assert_int_equal(count_of(STAT_SYS_MADVISE), 0);
+}
+
+/* Owners that touch little: what is pending goes with as much else as there is, in one call. */
+static void sparse_reuse_zaps_others_too(void **state)
+{
+	(void)state;
+	use_region(0);
+	use_region(1);
+	use_region(2);
+	assert_true(alloc_free(2, 7, 20));
+	assert_true(alloc_free(0, 0, 300));
+	assert_true(alloc_free(1, 0, 512));
+	policy_init(32 * MIB);
+	teach(300, 2);
+	assert_int_equal(alloc_use(0, 0, 300), ENGINE_OK);
+	assert_calls("vec-dontneed 0.0+300 2.7+20 1.0+512", NONE);
+	assert_int_equal(count_of(STAT_SYS_PROCESS_MADVISE_REUSE), 1);
+	assert_int_equal(count_of(STAT_FLUSH_AHEAD), 1);
+	assert_int_equal(batch_bytes_exact(), 0);
+	/* Nothing is pending in it: nothing is asked. */
+	assert_int_equal(alloc_use(1, 0, 300), ENGINE_OK);
+	assert_calls(NONE);
 }
 
 static void one_zap_covers_the_empty_pages_between(void **state)
@@ -174,12 +204,16 @@ static void one_zap_covers_the_empty_pages_between(void **state)
 	(void)state;
 	alloc_map(0, 0, 512);
 	assert_int_equal(alloc_use(0, 10, 100), ENGINE_OK);
-	assert_int_equal(alloc_use(0, 200, 100), ENGINE_OK);
+	assert_int_equal(alloc_use(0, 200, 50), ENGINE_OK);
+	assert_int_equal(alloc_use(0, 300, 50), ENGINE_OK);
 	assert_true(alloc_free(0, 10, 100));
-	assert_true(alloc_free(0, 200, 100));
+	assert_true(alloc_free(0, 200, 50));
+	assert_true(alloc_free(0, 300, 50));
+	policy_init(32 * MIB);
+	teach(400, 150);
 	fake_log_clear();
 	assert_int_equal(alloc_use(0, 0, 400), ENGINE_OK);
-	assert_calls("dontneed 0.10+290", NONE);
+	assert_calls("zero 0.10+100", "dontneed 0.200+150", NONE);
 }
 
 static void zero_is_not_owed_to_those_who_do_not_ask(void **state)
@@ -267,9 +301,9 @@ static void a_refused_zap_is_remembered(void **state)
 	assert_calls("dontneed 0.0+512", NONE);
 	assert_int_equal(batch_bytes_exact(), 2 * MIB);
 	assert_false(fake_reads_zero(fake_addr(0, 0), fake_pages(512)));
-	/* Taken back: the kernel still refuses, so it is zeroed by hand. */
+	/* Taken back: the kernel still refuses, before and in the reuse, so it is zeroed by hand. */
 	assert_int_equal(alloc_use(0, 0, 512), ENGINE_OK);
-	assert_calls("dontneed 0.0+512", "zero 0.0+512", NONE);
+	assert_calls("dontneed 0.0+512", "dontneed 0.0+512", "zero 0.0+512", NONE);
 	assert_int_equal(batch_bytes_exact(), 0);
 }
 
@@ -490,7 +524,7 @@ static void untouched_regions_need_no_record(void **state)
 	assert_int_equal(engine_reuse(fake_addr(2, 0), fake_pages(512), true), ENGINE_STRANGERS);
 	assert_true(alloc_free(1, 0, 8 * 512));
 	flush_all();
-	assert_calls("dontneed 1.0+2048", "dontneed 5.0+2048", NONE);
+	assert_calls("dontneed 1.0+4096", NONE);
 	assert_true(engine_unmap(fake_addr(0, 0), fake_pages(10 * 512)));
 	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(512), true), ENGINE_STRANGERS);
 }
@@ -566,12 +600,12 @@ static void fork_turns_flight_into_pending(void **state)
 	assert_int_equal(region_claim(r, set, &n), REGION_WHOLE);
 	fake_wiped[0] = 0;
 	fake_wiped[1] = 0;
-	assert_int_equal(alloc_use(0, 0, 100), ENGINE_OK);
-	assert_int_equal(batch_bytes_exact(), fake_pages(412 + 10));
+	assert_int_equal(alloc_use(0, 0, 4), ENGINE_OK);
+	assert_int_equal(batch_bytes_exact(), fake_pages(508 + 10));
 	assert_int_equal(fake_wiped[0], 1);
 	fake_log_clear();
 	flush_all();
-	assert_calls("dontneed 0.100+422", NONE);
+	assert_calls("dontneed 0.4+518", NONE);
 }
 
 static void remap_only_what_is_ours(void **state)
@@ -714,6 +748,7 @@ int main(void)
 		TEST(what_owners_touch_is_kept_and_the_rest_is_zapped),
 		TEST(owners_are_watched),
 		TEST(large_pieces_are_zapped_when_nothing_is_known),
+		TEST(sparse_reuse_zaps_others_too),
 		TEST(one_zap_covers_the_empty_pages_between),
 		TEST(zero_is_not_owed_to_those_who_do_not_ask),
 		TEST(no_deferral_zaps_at_once),

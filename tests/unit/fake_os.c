@@ -65,13 +65,14 @@ static struct page *first(const void *addr)
 
 void fake_live(void *addr, size_t len, bool live)
 {
-	FOR_PAGES (p, addr, len)
-		atomic_store(&p->live, live);
+	FOR_PAGES(p, addr, len)
+	atomic_store(&p->live, live);
 }
 
 void fake_write(void *addr, size_t len)
 {
-	FOR_PAGES (p, addr, len) {
+	FOR_PAGES(p, addr, len)
+	{
 		if (!atomic_load(&p->live))
 			atomic_fetch_add(&violations, 1);
 		atomic_store(&p->dirty, true);
@@ -81,9 +82,9 @@ void fake_write(void *addr, size_t len)
 
 bool fake_reads_zero(void *addr, size_t len)
 {
-	FOR_PAGES (p, addr, len)
-		if (atomic_load(&p->dirty))
-			return false;
+	FOR_PAGES(p, addr, len)
+	if (atomic_load(&p->dirty))
+		return false;
 	return true;
 }
 
@@ -91,8 +92,8 @@ unsigned fake_resident(void *addr, size_t len)
 {
 	unsigned n = 0;
 
-	FOR_PAGES (p, addr, len)
-		n += atomic_load(&p->resident);
+	FOR_PAGES(p, addr, len)
+	n += atomic_load(&p->resident);
 	return n;
 }
 
@@ -125,7 +126,7 @@ static void note(const char *name, const struct iovec *vec, size_t n)
 		return;
 	at = (size_t)snprintf(log_text[i], sizeof(log_text[i]), "%s", name);
 	for (size_t k = 0; k < n && at < sizeof(log_text[i]); k++) {
-		uintptr_t off = (uintptr_t)vec[k].iov_base - FAKE_BASE;
+		size_t off = (size_t)((uintptr_t)vec[k].iov_base - FAKE_BASE);
 
 		at += (size_t)snprintf(log_text[i] + at, sizeof(log_text[i]) - at, " %zu.%zu+%zu",
 				       off >> os_region_shift,
@@ -176,7 +177,8 @@ void fake_on_wait(void (*fn)(void))
 
 static void destroy(const struct iovec *v)
 {
-	FOR_PAGES (p, v->iov_base, v->iov_len) {
+	FOR_PAGES(p, v->iov_base, v->iov_len)
+	{
 		if (atomic_load(&p->live))
 			atomic_fetch_add(&violations, 1);
 		atomic_store(&p->dirty, false);
@@ -195,7 +197,9 @@ static void advise(const struct iovec *vec, size_t n, int advice)
 
 static const char *advice_name(int advice)
 {
-	return advice == MADV_DONTNEED ? "dontneed" : advice == OS_MADV_PT_RECLAIM ? "reclaim" : "other";
+	return advice == MADV_DONTNEED	      ? "dontneed"
+	       : advice == OS_MADV_PT_RECLAIM ? "reclaim"
+					      : "other";
 }
 
 static int fake_madvise(void *addr, size_t len, int advice)
@@ -241,8 +245,8 @@ static int fake_mincore(void *addr, size_t len, unsigned char *vec)
 		note("mincore", &v, 1);
 	r = failure("mincore");
 	if (!r)
-		FOR_PAGES (p, addr, len)
-			*vec++ = atomic_load(&p->resident);
+		FOR_PAGES(p, addr, len)
+	*vec++ = atomic_load(&p->resident);
 	return r;
 }
 
@@ -268,7 +272,8 @@ static void fake_zero(void *addr, size_t len)
 	struct iovec v = {.iov_base = addr, .iov_len = len};
 
 	note("zero", &v, 1);
-	FOR_PAGES (p, addr, len) {
+	FOR_PAGES(p, addr, len)
+	{
 		/* In the middle of a reuse the pages are nobody's yet. */
 		if (atomic_load(&p->live))
 			atomic_fetch_add(&violations, 1);

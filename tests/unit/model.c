@@ -52,10 +52,13 @@ static void give(struct extent *e)
 	e->used = false;
 }
 
-static unsigned cut(struct extent *e, unsigned max, unsigned total, unsigned longest, uint64_t *seed)
+static unsigned cut(struct extent *e, unsigned max, unsigned total, unsigned longest,
+		    uint64_t *seed)
 {
 	unsigned n = 0, at = 0;
 
+	if (!longest || !max)
+		abort();
 	while (at < total && n < max) {
 		unsigned len = 1 + (unsigned)(rnd(seed) % longest);
 
@@ -92,6 +95,8 @@ static void follow_model(enum conf_backend backend, uint64_t batch, size_t page_
 	per_region = region_pages();
 	total = 6 * per_region;
 	n = cut(e, 20000, total, per_region * 3 / 2, &seed);
+	if (!n)
+		abort();
 	assert_true(engine_map((void *)FAKE_BASE, fake_pages(total), seed & 1));
 	for (unsigned i = 0; i < 20000; i++) {
 		struct extent *x = &e[rnd(&seed) % n];
@@ -140,8 +145,8 @@ static void follow_model(enum conf_backend backend, uint64_t batch, size_t page_
 
 static void random_sequences(void **state)
 {
-	static const enum conf_backend backends[] = {
-		CONF_BACKEND_NONE, CONF_BACKEND_DONTNEED, CONF_BACKEND_REMAP, CONF_BACKEND_PT_RECLAIM};
+	static const enum conf_backend backends[] = {CONF_BACKEND_NONE, CONF_BACKEND_DONTNEED,
+						     CONF_BACKEND_REMAP, CONF_BACKEND_PT_RECLAIM};
 
 	(void)state;
 	for (unsigned b = 0; b < 4; b++)
@@ -160,9 +165,9 @@ static void other_page_sizes(void **state)
  * Threads. Each owns extents strewn over all regions, so that every word of every region is worked
  * on by several threads at once; two flushers and a pressure switch run beside them.
  */
-#define THREADS	     4
-#define EACH	     64
-#define ROUNDS	     20000
+#define THREADS 4
+#define EACH	64
+#define ROUNDS	20000
 
 static _Atomic bool stop;
 

@@ -109,7 +109,7 @@ static void what_is_pending_gets_flushed(void **state)
 	fake_log_clear();
 	assert_true(alloc_free(0, 0, 512));
 	WAIT_FOR(batch_bytes_exact() == 0);
-	assert_calls("dontneed 0.0+512", NULL);
+	assert_calls("dontneed 0.0+512", (const char *)NULL);
 	idle_means_asleep(state);
 }
 

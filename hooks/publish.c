@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* report - see report.h. */
-#include "report.h"
+/* publish - see publish.h. */
+#include "publish.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@
 static const struct conf *conf;
 static const char *allocator;
 
-void report_init(const struct conf *c, const char *allocator_name)
+void publish_init(const struct conf *c, const char *allocator_name)
 {
 	conf = c;
 	allocator = allocator_name;
@@ -43,7 +43,7 @@ static void render(bool (*how)(struct export_buf *, const struct export_input *)
 	       });
 }
 
-void report_print(void)
+void publish_print(void)
 {
 	static char text[EXPORT_CAP];
 	struct export_buf b;
@@ -53,7 +53,7 @@ void report_print(void)
 	os.write_err(text, export_whole(&b) ? b.len : sizeof(text) - 1);
 }
 
-void report_write_file(void)
+void publish_file(void)
 {
 	static char text[EXPORT_CAP];
 	struct export_buf b;
