@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine.h"
 #include "imports.h"
@@ -44,6 +45,7 @@ static struct {
 	dallocx_fn *dallocx;
 	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
 	size_t create_mib[2];
+	bool stands_in; /* ours is the mallctl that the program calls */
 	bool installed;
 } je;
 
@@ -80,6 +82,8 @@ static void resolve(void)
 			break;
 		je.ctl = NULL;
 	}
+	/* Not asked again: in a fork's child the loader's lock may be lost. */
+	je.stands_in = !je.prefix[0] && dlsym(RTLD_DEFAULT, "mallctl") == (void *)our_mallctl;
 	atomic_store(&je.looked, true);
 }
 
@@ -112,18 +116,55 @@ static unsigned read_unsigned(const char *name)
 	return read_value(name, &n, sizeof(n)) ? 0 : n;
 }
 
+/* Does a string of options give this one a number other than 0? The last that names it decides. */
+static bool names_nonzero(const char *options, const char *name)
+{
+	size_t n = strlen(name);
+	bool found = false;
+
+	while (options && *options) {
+		if (!strncmp(options, name, n) && options[n] == ':')
+			found = strtoul(options + n + 1, NULL, 10) != 0;
+		options += strcspn(options, ",");
+		options += *options == ',';
+	}
+	return found;
+}
+
+/*
+ * An option that mallctl may not know: 5.3.0 parses san_guard_* and does not tell them. So the places
+ * are read where jemalloc reads its options; one that sets it is enough.
+ */
+static bool option_set(const char *name)
+{
+	static const char *const environment[] = {"MALLOC_CONF", "JE_MALLOC_CONF",
+						  "JEMK_MALLOC_CONF", "_RJEM_MALLOC_CONF"};
+	const char *built_in = NULL, *const * linked;
+	char opt[64], file[1024];
+	ssize_t n;
+
+	(void)snprintf(opt, sizeof(opt), "opt.%s", name);
+	if (read_size(opt))
+		return true;
+	(void)read_value("config.malloc_conf", &built_in, sizeof(built_in));
+	linked = dlsym(RTLD_DEFAULT, "malloc_conf");
+	n = readlink("/etc/malloc.conf", file, sizeof(file) - 1);
+	file[n > 0 ? n : 0] = '\0';
+	if (names_nonzero(built_in, name) || names_nonzero(file, name) ||
+	    (linked && names_nonzero(*linked, name)))
+		return true;
+	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
+		if (names_nonzero(getenv(environment[i]), name))
+			return true;
+	return false;
+}
+
 static bool overcommit_never(void)
 {
 	char buf[16];
 
 	return os.read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) > 0 &&
 	       buf[0] == '2';
-}
-
-/* Is ours the mallctl that the program calls? */
-static bool stands_in(void)
-{
-	return !je.prefix[0] && dlsym(RTLD_DEFAULT, "mallctl") == (void *)our_mallctl;
 }
 
 /*
@@ -134,7 +175,7 @@ static bool mallctl_bypasses_us(void)
 {
 	const void *except[] = {(const void *)je.ctl, (const void *)our_mallctl, NULL};
 
-	return !stands_in() && !je.prefix[0] &&
+	return !je.stands_in && !je.prefix[0] &&
 	       (imports_any("mallctl", except) || imports_any("mallctlbymib", except));
 }
 
@@ -143,9 +184,8 @@ static const char *why_refused(const struct je_found *found)
 	if (strtol(found->version, NULL, 10) < 5)
 		return "this version has no extent hooks";
 	/* Extents with guards were not made by our hooks, and 5.3 crashes on unguarding them. */
-	if (read_size("opt.san_guard_small") || read_size("opt.san_guard_large"))
-		return "opt.san_guard_small or opt.san_guard_large is set, which no extent hooks "
-		       "survive";
+	if (option_set("san_guard_small") || option_set("san_guard_large"))
+		return "san_guard_small or san_guard_large is set, which no extent hooks survive";
 	/* There the stock decommit is real, and not ours to put off. */
 	if (overcommit_never())
 		return "vm.overcommit_memory is 2";
@@ -246,7 +286,7 @@ bool jemalloc_poll(void)
 		if (!arena_initialized(i) || !install(i))
 			left = true;
 	/* Under another name, or called by pointer, new arenas are not announced to us. */
-	return left || !stands_in();
+	return left || !je.stands_in;
 }
 
 bool jemalloc_install(void)

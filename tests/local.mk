@@ -80,3 +80,9 @@ EXTRA_DIST += tests/integration/churn-smoke.sh
 check_LTLIBRARIES += tests/integration/badzap.la
 tests_integration_badzap_la_SOURCES = tests/integration/badzap.c
 tests_integration_badzap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+
+# The objects of a sanitized build call its run-time library.
+EXTRA_DIST += tests/unit/hookpath
+if !SANITIZED
+TESTS += tests/unit/hookpath
+endif

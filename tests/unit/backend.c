@@ -156,6 +156,24 @@ static void the_real_kernel(void **state)
 	assert_true(backend_probe(CONF_BACKEND_REMAP));
 }
 
+/* Hooks run in the middle of the program's own calls. */
+static void errno_is_the_programs(void **state)
+{
+	char buf[8];
+
+	(void)state;
+	errno = 4711;
+	assert_int_equal(os_linux.madvise((void *)1, 1, MADV_DONTNEED), -EINVAL);
+	assert_true(os_linux.process_madvise((const struct iovec *)1, 1, MADV_DONTNEED) < 0);
+	assert_true(os_linux.mincore((void *)1, 1, (unsigned char *)buf) < 0);
+	assert_true(os_linux.read_file("/nowhere", buf, sizeof(buf)) < 0);
+	assert_false(os_linux.file_exists("/nowhere"));
+	assert_true(os_linux.psi_open("/nowhere", "some") < 0);
+	assert_true(os_linux.replace_file("/nowhere/at/all", buf, 1) < 0);
+	os_linux.futex_wait(buf, 1234567, 1);
+	assert_int_equal(errno, 4711);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +185,7 @@ int main(void)
 		cmocka_unit_test_setup(without_vmpte_only_what_is_harmless, setup),
 		cmocka_unit_test_setup(without_memory_none, setup),
 		cmocka_unit_test(the_real_kernel),
+		cmocka_unit_test(errno_is_the_programs),
 	};
 
 	return cmocka_run_group_tests_name("backend", tests, NULL, NULL);

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* engine_reuse - the verb that gives pages back to the allocator: see engine.h. */
+#include <sys/mman.h>
+
+#include "batch.h"
+#include "engine_internal.h"
+#include "os.h"
+#include "policy.h"
+#include "worker.h"
+
+/* Runs of pending pages that one reuse collects before it deals with them. */
+#define REUSE_RUNS 32
+
+/*
+ * Pending pages that a reuse took back and that must read zero before it returns: those before
+ * keep_to are zeroed in place, the others are zapped.
+ */
+struct runs {
+	size_t range; /* pages of the whole reuse */
+	uintptr_t keep_to;
+	unsigned n;
+	size_t pages;
+	bool solid; /* nothing but the reuse's own pages lies between the runs */
+	struct {
+		uintptr_t addr, end;
+	} run[REUSE_RUNS];
+};
+
+static void keep(uintptr_t addr, uintptr_t end, size_t range)
+{
+	size_t fresh = 0;
+
+	os.zero((void *)addr, end - addr);
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r = region_find(p.addr);
+
+		if (r)
+			fresh += region_keep(r, p.from, p.to);
+	}
+	policy_kept(range, fresh);
+	stats_add(STAT_KEPT, end - addr);
+}
+
+static void zap(uintptr_t addr, uintptr_t end)
+{
+	int r;
+
+	stats_add(STAT_SYS_MADVISE_REUSE, 1);
+	r = os.madvise((void *)addr, end - addr, MADV_DONTNEED);
+	if (!r) {
+		stats_add(STAT_REUSE_ZAPPED, end - addr);
+		return;
+	}
+	/* Locked, or the kernel is out of memory: zero is promised all the same. */
+	stats_add(STAT_FAILED, end - addr);
+	os.zero((void *)addr, end - addr);
+}
+
+static void runs_finish(struct runs *s)
+{
+	bool few = s->pages <= POLICY_FEW_PAGES;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		uintptr_t addr = s->run[i].addr, end = s->run[i].end;
+
+		if (few)
+			keep(addr, end, s->range);
+		else if (s->solid)
+			/* The pages between the runs are the caller's as well, and empty. */
+			zap(addr, s->run[s->n - 1].end);
+		else
+			zap(addr, end);
+		if (!few && s->solid)
+			break;
+	}
+	s->n = 0;
+	s->pages = 0;
+}
+
+static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
+{
+	if (addr < s->keep_to) {
+		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
+
+		keep(addr, stop, s->range);
+		addr = stop;
+	}
+	if (addr == end)
+		return;
+	if (s->n && s->run[s->n - 1].end == addr) {
+		s->run[s->n - 1].end = end;
+	} else {
+		if (s->n == REUSE_RUNS)
+			runs_finish(s);
+		s->run[s->n].addr = addr;
+		s->run[s->n].end = end;
+		s->n++;
+	}
+	s->pages += (end - addr) >> os_page_shift;
+}
+
+/*
+ * A reuse took [addr, end) and met a page that would not land. What was taken is pending again,
+ * zeroed already or not; unless strangers are among it, which must never be: then what was pending
+ * is zeroed, so that it stays true that the range reads zero, and its pages become strangers too.
+ */
+static void reuse_refused(struct runs *s, const struct region *r, const struct region_set *dirty,
+			  uintptr_t addr, uintptr_t end, bool strangers)
+{
+	unsigned a, b = 0;
+
+	if (!strangers) {
+		if (engine_make_pending(addr, end))
+			worker_kick();
+		return;
+	}
+	s->solid = false;
+	s->keep_to = UINTPTR_MAX;
+	while (region_set_run(dirty, b, &a, &b))
+		runs_add(s, region_addr(r, a), region_addr(r, b));
+	runs_finish(s);
+}
+
+/*
+ * Most of what is pending in this range would have to be zapped by a call of its own: zap it with
+ * others that are pending, in one, before it is taken back.
+ */
+static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
+{
+	size_t pending = 0;
+
+	FOR_PARTS(p, keep_to, end)
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r)
+			pending += region_count_pending(r, p.from, p.to);
+	}
+	if (pending <= POLICY_FEW_PAGES)
+		return;
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+	f.whom = BACKEND_FOR_REUSE;
+	stats_add(STAT_FLUSH_AHEAD, 1);
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r)
+			batch_flush_region(r, &f);
+	}
+	batch_fill(&f);
+	if (f.failed)
+		worker_kick();
+}
+
+enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
+{
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = addr};
+	size_t prefix;
+	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
+	bool strangers = false;
+	REGION_SET(dirty);
+
+	if (engine.mode != CONF_ON)
+		return ENGINE_STRANGERS;
+	engine_check_fork();
+	if (need_zero) {
+		prefix = policy_prefix(runs.range);
+		runs.keep_to += bytes(prefix);
+		if (policy_sparse(runs.range, prefix))
+			flush_ahead(addr, end, runs.keep_to);
+	}
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r;
+		unsigned n = 0, page = p.from, a, b = 0;
+
+		if (p.end - p.addr == os_region_size && region_use_untouched(p.addr))
+			continue;
+		r = region_find(p.addr);
+		if (!r) {
+			strangers = true;
+			runs.solid = false;
+			continue;
+		}
+		region_set_clear(dirty);
+		while ((page = region_reuse(r, page, p.to, dirty, &n, &strangers)) < p.to) {
+			stats_add(STAT_REUSE_WAITS, 1);
+			if (batch_wait(r, page, &deadline))
+				continue;
+			stats_add(STAT_REUSE_TIMEOUTS, 1);
+			batch_cancelled(bytes(n) + cancelled);
+			reuse_refused(&runs, r, dirty, addr, region_addr(r, page), strangers);
+			return ENGINE_BUSY;
+		}
+		if (strangers)
+			runs.solid = false;
+		cancelled += bytes(n);
+		while (need_zero && region_set_run(dirty, b, &a, &b))
+			runs_add(&runs, region_addr(r, a), region_addr(r, b));
+	}
+	if (cancelled) {
+		batch_cancelled(cancelled);
+		stats_add(STAT_CANCELLED, cancelled);
+	}
+	runs_finish(&runs);
+	stats_add(STAT_REUSED, len);
+	stats_hook_end(STAT_HOOK_REUSE, t);
+	return strangers ? ENGINE_STRANGERS : ENGINE_OK;
+}
