@@ -27,8 +27,8 @@ looked_at() { # NAME BACKEND BATCH
 	expect "$1" zapped -gt 0
 	expect "$1" cancelled -le "$(counter released)"
 	case $2 in
-	remap) expect "$1" remap -gt 0 ;;
-	*) expect "$1" remap -eq 0 ;;
+	remap) expect "$1" sys_remap -gt 0 ;;
+	*) expect "$1" sys_remap -eq 0 ;;
 	esac
 }
 

@@ -36,9 +36,12 @@ static int scratch_madvise(void *addr, size_t len, int advice)
 	case OS_MADV_PT_RECLAIM:
 		if (!reclaim_known)
 			return -EINVAL;
-		if (reclaim_destroys)
+		/* Frees the table all right, and with it what it maps. */
+		if (reclaim_destroys) {
+			tables--;
 			return os_linux.madvise((void *)((uintptr_t)addr & ~(os_region_size - 1)),
 						os_region_size, MADV_DONTNEED);
+		}
 		/* The first region holds a page: its table stays. */
 		if (reclaim_frees)
 			tables--;

@@ -405,7 +405,7 @@ static void test_metrics(void **state)
 	assert_has(t, "\nptreclaim_flushes_total{cause=\"bytes\"} 1016\n");
 	snprintf(line, sizeof(line),
 		 "\nptreclaim_system_calls_total{call=\"process_madvise\"} %u\n",
-		 1000 + STAT_SYS_PROCESS_MADVISE);
+		 1000u + STAT_SYS_PROCESS_MADVISE);
 	assert_has(t, line);
 	assert_has(t, "\n# TYPE ptreclaim_pending_bytes gauge\nptreclaim_pending_bytes 33554432\n");
 	assert_has(t, "\nptreclaim_kept_now_bytes 12345\n");
