@@ -4,11 +4,14 @@
 
 #include <elf.h>
 #include <link.h>
+#include <stdatomic.h>
 #include <string.h>
 
 struct search {
 	const char *name;
 	const void *const *except;
+	const void *inside;
+	void (*ours)(void);
 	bool found;
 };
 
@@ -35,57 +38,76 @@ static const void *pointer(const struct dl_phdr_info *info, Elf64_Addr value)
 	return (const void *)(value < info->dlpi_addr ? info->dlpi_addr + value : value);
 }
 
-static bool relocated_against(const struct table *t, const Elf64_Sym *symbols, const char *strings,
-			      const char *name)
-{
-	for (size_t i = 0; i < t->bytes / sizeof(*t->rela); i++)
-		if (!strcmp(strings + symbols[ELF64_R_SYM(t->rela[i].r_info)].st_name, name))
-			return true;
-	return false;
-}
+struct object {
+	const Elf64_Sym *symbols;
+	const char *strings;
+	struct table all, plt;
+};
 
-static int look(struct dl_phdr_info *info, size_t size, void *arg)
+static struct object object_of(const struct dl_phdr_info *info)
 {
-	struct search *s = arg;
 	const Elf64_Dyn *d = NULL;
-	const Elf64_Sym *symbols = NULL;
-	const char *strings = NULL;
-	struct table all = {0}, plt = {0};
+	struct object o = {0};
 
-	(void)size;
-	for (const void *const *e = s->except; *e; e++)
-		if (holds(info, *e))
-			return 0;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++)
 		if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
 			d = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
 	for (; d && d->d_tag != DT_NULL; d++) {
 		switch (d->d_tag) {
 		case DT_SYMTAB:
-			symbols = pointer(info, d->d_un.d_ptr);
+			o.symbols = pointer(info, d->d_un.d_ptr);
 			break;
 		case DT_STRTAB:
-			strings = pointer(info, d->d_un.d_ptr);
+			o.strings = pointer(info, d->d_un.d_ptr);
 			break;
 		case DT_RELA:
-			all.rela = pointer(info, d->d_un.d_ptr);
+			o.all.rela = pointer(info, d->d_un.d_ptr);
 			break;
 		case DT_RELASZ:
-			all.bytes = d->d_un.d_val;
+			o.all.bytes = d->d_un.d_val;
 			break;
 		case DT_JMPREL:
-			plt.rela = pointer(info, d->d_un.d_ptr);
+			o.plt.rela = pointer(info, d->d_un.d_ptr);
 			break;
 		case DT_PLTRELSZ:
-			plt.bytes = d->d_un.d_val;
+			o.plt.bytes = d->d_un.d_val;
 			break;
 		default:
 			break;
 		}
 	}
-	if (symbols && strings)
-		s->found = (all.rela && relocated_against(&all, symbols, strings, s->name)) ||
-			   (plt.rela && relocated_against(&plt, symbols, strings, s->name));
+	return o;
+}
+
+/* The relocation against a name at or after *from; NULL if there is none. */
+static const Elf64_Rela *against(const struct object *o, const struct table *t, const char *name,
+				 size_t *from)
+{
+	if (!o->symbols || !o->strings || !t->rela)
+		return NULL;
+	for (; *from < t->bytes / sizeof(*t->rela); (*from)++) {
+		const Elf64_Rela *r = &t->rela[*from];
+
+		if (!strcmp(o->strings + o->symbols[ELF64_R_SYM(r->r_info)].st_name, name)) {
+			(*from)++;
+			return r;
+		}
+	}
+	return NULL;
+}
+
+static int look(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct search *s = arg;
+	struct object o;
+	size_t a = 0, b = 0;
+
+	(void)size;
+	for (const void *const *e = s->except; *e; e++)
+		if (holds(info, *e))
+			return 0;
+	o = object_of(info);
+	s->found = against(&o, &o.all, s->name, &a) || against(&o, &o.plt, s->name, &b);
 	return s->found;
 }
 
@@ -94,5 +116,76 @@ bool imports_any(const char *name, const void *const *except)
 	struct search s = {.name = name, .except = except};
 
 	(void)dl_iterate_phdr(look, &s);
+	return s.found;
+}
+
+static bool read_only_after_relocation(const struct dl_phdr_info *info, uintptr_t addr)
+{
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO && addr >= start &&
+		    addr < start + info->dlpi_phdr[i].p_memsz)
+			return true;
+	}
+	return false;
+}
+
+/* A relocation that makes a pointer-sized slot hold the function's address, and nothing else. */
+static bool is_slot(const Elf64_Rela *r)
+{
+#if defined(__x86_64__)
+	return ELF64_R_TYPE(r->r_info) == R_X86_64_JUMP_SLOT ||
+	       ELF64_R_TYPE(r->r_info) == R_X86_64_GLOB_DAT;
+#elif defined(__aarch64__)
+	return ELF64_R_TYPE(r->r_info) == R_AARCH64_JUMP_SLOT ||
+	       ELF64_R_TYPE(r->r_info) == R_AARCH64_GLOB_DAT;
+#else
+	(void)r;
+	return false;
+#endif
+}
+
+static bool replace_in(const struct dl_phdr_info *info, const struct object *o,
+		       const struct table *t, const struct search *s)
+{
+	const Elf64_Rela *r;
+	bool done = false;
+	size_t i = 0;
+
+	while ((r = against(o, t, s->name, &i))) {
+		void (*_Atomic *slot)(void) = (void *)(info->dlpi_addr + r->r_offset);
+
+		/* Unprotecting other people's memory goes too far. */
+		if (!is_slot(r) || read_only_after_relocation(info, (uintptr_t)slot))
+			continue;
+		atomic_store(slot, s->ours);
+		done = true;
+	}
+	return done;
+}
+
+static int replace(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct search *s = arg;
+	struct object o;
+
+	(void)size;
+	if (!holds(info, s->inside))
+		return 0;
+	/* The program itself has no name here. */
+	if (!info->dlpi_name || !info->dlpi_name[0])
+		return 1;
+	o = object_of(info);
+	s->found = replace_in(info, &o, &o.plt, s);
+	s->found |= replace_in(info, &o, &o.all, s);
+	return 1;
+}
+
+bool imports_replace(const char *name, const void *inside, void (*ours)(void))
+{
+	struct search s = {.name = name, .inside = inside, .ours = ours};
+
+	(void)dl_iterate_phdr(replace, &s);
 	return s.found;
 }

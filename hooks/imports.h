@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* imports - who in this process calls a function by name? */
+/* imports - who in this process calls a function by name, and what it gets. */
 #ifndef PTR_HOOKS_IMPORTS_H
 #define PTR_HOOKS_IMPORTS_H
 
@@ -10,5 +10,11 @@
  * NULL), have a relocation against `name`? Reads the objects that are loaded now; not from a hook.
  */
 bool imports_any(const char *name, const void *const *except);
+
+/*
+ * Have the one shared object that holds `inside` call `ours` where it calls `name` through the dynamic
+ * linker. False: it does not, or it is the program itself, which is not touched. Not from a hook.
+ */
+bool imports_replace(const char *name, const void *inside, void (*ours)(void));
 
 #endif

@@ -295,6 +295,8 @@ bool jemalloc_install(void)
 
 	(void)jemalloc_wrap(je_facts.stock);
 	je.installed = true;
+	/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
+	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);
 	for (unsigned i = 0; i < automatic; i++)
 		if (automatic <= EAGER_ARENAS || arena_initialized(i))
 			(void)install(i);

@@ -47,6 +47,9 @@ struct je_hooks *jemalloc_wrap(struct je_hooks *prev);
 /* What h wraps, or h if it is not ours. */
 struct je_hooks *jemalloc_unwrap(struct je_hooks *h);
 
+/* Stands in for memset where jemalloc calls it. */
+void *jemalloc_memset(void *addr, int byte, size_t len);
+
 /* For jemalloc_hooks.c: what the wrapped hooks may assume. */
 struct je_facts {
 	struct je_hooks *stock; /* jemalloc's own hooks */

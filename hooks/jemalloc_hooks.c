@@ -16,6 +16,8 @@
 #include "os.h"
 
 #define SHIMS_MAX 1024
+/* jemalloc's largest small size class is less: below that it does not ask the kernel either. */
+#define ZERO_BYTES ((size_t)16 << 10)
 /* Waits of BATCH_WAIT_NS before a range of ours is leaked rather than unmapped. */
 #define DESTROY_TRIES 50
 
@@ -222,6 +224,24 @@ static bool hook_merge(struct je_hooks *h, void *addr_a, size_t a, void *addr_b,
 	if (s->prev->merge == je_facts.stock->merge)
 		return stock_merge(addr_a, addr_b);
 	return !s->prev->merge || s->prev->merge(s->prev, addr_a, a, addr_b, b, committed, arena);
+}
+
+/*
+ * What jemalloc gets for memset. With hooks of whatever kind on an arena it clears a dirty extent for
+ * calloc by memset, all of it, where without hooks it has the kernel drop the pages. For a program
+ * that asks for much and touches little that is the difference between little memory and much.
+ */
+void *jemalloc_memset(void *addr, int byte, size_t len)
+{
+	if (__builtin_expect(len <= ZERO_BYTES, 1) || byte ||
+	    (((uintptr_t)addr | len) & (os_page_size - 1)) || je_facts.thp)
+		return memset(addr, byte, len);
+	/* Where the program has hooks of its own, memory may be of any kind. */
+	if (atomic_load_explicit(&shim_count, memory_order_relaxed) > 1 &&
+	    !engine_is_ours(addr, len))
+		return memset(addr, byte, len);
+	engine_zero(addr, len);
+	return addr;
 }
 
 static void shim_fill(struct shim *s, struct je_hooks *prev)

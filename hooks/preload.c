@@ -44,6 +44,7 @@ static void after_fork_in_child(void)
 		return;
 	engine_fork_child();
 	conf_refresh_pid(&conf);
+	publish_init(&conf, allocator);
 	/* Says nothing of a failure: the child may have no standard error, and it works without. */
 	(void)worker_start(&conf);
 }

@@ -10,7 +10,7 @@
 
 #include "conf.h"
 
-/* What the reports say besides the counters. The strings must stay. */
+/* What the reports say besides the counters. The strings must stay. Again in a child after fork. */
 void publish_init(const struct conf *c, const char *allocator);
 
 /* stats_print: everything, as text, to standard error. */

@@ -269,6 +269,14 @@ bool engine_unmap(void *start, size_t len)
 	return true;
 }
 
+bool engine_is_ours(void *start, size_t len)
+{
+	FOR_PARTS(p, start, (uintptr_t)start + len)
+	if (!region_ours(p.addr))
+		return false;
+	return true;
+}
+
 void engine_zapped(void *start, size_t len)
 {
 	/* Nothing but asking may be done to such a region, so without that there is nothing to note. */

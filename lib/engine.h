@@ -49,6 +49,12 @@ bool engine_release(void *addr, size_t len);
 /* The allocator takes pages back; with need_zero they must read zero on return. */
 enum engine_reuse engine_reuse(void *addr, size_t len, bool need_zero);
 
+/* The allocator wants a range that it has to read zero, for an owner to come: zeroed where such owners
+ * touch it, zapped elsewhere. Only for private anonymous memory. */
+void engine_zero(void *addr, size_t len);
+/* Is all of the range known to be private anonymous memory (engine_map with `ours`)? */
+bool engine_is_ours(void *addr, size_t len);
+
 /* The range is about to leave the allocator: forget it. Call before munmap. False: a zap in flight
  * did not end in time, so it must not be unmapped now. */
 bool engine_unmap(void *addr, size_t len);

@@ -210,3 +210,18 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	stats_hook_end(STAT_HOOK_REUSE, t);
 	return strangers ? ENGINE_STRANGERS : ENGINE_OK;
 }
+
+void engine_zero(void *start, size_t len)
+{
+	struct runs runs = {.range = len >> os_page_shift, .solid = true};
+	uintptr_t addr = (uintptr_t)start;
+
+	/* Not deferring, it does what jemalloc would: everything is zapped. */
+	runs.keep_to = addr;
+	if (engine.mode == CONF_ON && !atomic_load_explicit(&engine.paused, memory_order_relaxed)) {
+		engine_check_fork();
+		runs.keep_to += bytes(policy_prefix(runs.range));
+	}
+	runs_add(&runs, addr, addr + len);
+	runs_finish(&runs);
+}

@@ -84,6 +84,8 @@ void region_disown(struct region *r, unsigned pages);
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to);
 /* Forget the region at addr if it has no record. */
 void region_forget_untouched(uintptr_t addr);
+/* Was every page of the region at addr mapped as ours? */
+bool region_ours(uintptr_t addr);
 /* Take the whole region at addr into use if it has no record and is all empty; it still has none. */
 bool region_use_untouched(uintptr_t addr);
 

@@ -165,6 +165,16 @@ void region_forget_untouched(uintptr_t addr)
 			return;
 }
 
+bool region_ours(uintptr_t addr)
+{
+	_Atomic uintptr_t *slot = leaf(addr, false);
+	uintptr_t v = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+
+	if (is_record(v))
+		return atomic_load(&((struct region *)v)->ours) == region_pages();
+	return v & TAG_OURS;
+}
+
 bool region_use_untouched(uintptr_t addr)
 {
 	_Atomic uintptr_t *slot = leaf(addr, false);
