@@ -174,9 +174,11 @@ static bool overcommit_never(void)
 static bool mallctl_bypasses_us(void)
 {
 	const void *except[] = {(const void *)je.ctl, (const void *)our_mallctl, NULL};
+	char by_name[32], by_mib[32];
 
-	return !je.stands_in && !je.prefix[0] &&
-	       (imports_any("mallctl", except) || imports_any("mallctlbymib", except));
+	(void)snprintf(by_name, sizeof(by_name), "%smallctl", je.prefix);
+	(void)snprintf(by_mib, sizeof(by_mib), "%smallctlbymib", je.prefix);
+	return !je.stands_in && (imports_any(by_name, except) || imports_any(by_mib, except));
 }
 
 static const char *why_refused(const struct je_found *found)
@@ -241,24 +243,27 @@ static bool arena_initialized(unsigned i)
 /* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */
 static bool install(unsigned arena)
 {
-	struct je_hooks *cur = NULL, *ours, *old;
-	size_t len = sizeof(cur);
+	struct je_hooks *has = NULL, *wrapped, *ours, *old;
+	size_t len = sizeof(has);
 
-	if (hooks_ctl(arena, &cur, &len, NULL, 0) || !cur)
+	if (hooks_ctl(arena, &has, &len, NULL, 0) || !has)
 		return false;
-	for (;;) {
-		ours = jemalloc_wrap(cur);
-		if (!ours)
-			return false;
-		if (ours == cur)
+	for (wrapped = has;; wrapped = old) {
+		ours = jemalloc_wrap(wrapped);
+		if (ours == has)
 			return true;
-		/* One call swaps: the program may have set others meanwhile, which then are wrapped. */
+		/* Out of shims: what the program set stays as it set it. */
+		if (!ours && wrapped == has)
+			return false;
+		if (!ours)
+			ours = wrapped;
+		/* One call swaps. If the program has set others meanwhile, those are wrapped then. */
 		len = sizeof(old);
 		if (hooks_ctl(arena, &old, &len, &ours, sizeof(ours)))
 			return false;
-		if (old == cur || old == ours)
+		if (old == has)
 			return true;
-		cur = old;
+		has = ours;
 	}
 }
 

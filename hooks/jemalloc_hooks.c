@@ -110,9 +110,7 @@ static bool hook_dalloc(struct je_hooks *h, void *addr, size_t size, bool commit
 
 	if ((s->stock && je_facts.retain) || !s->prev->dalloc)
 		return true;
-	if (!engine_unmap(addr, size))
-		return true;
-	if (!s->prev->dalloc(s->prev, addr, size, committed, arena))
+	if (engine_unmap(addr, size) && !s->prev->dalloc(s->prev, addr, size, committed, arena))
 		return false;
 	/* Not unmapped after all. If it was uncommitted, it was ours and still has to read zero. */
 	if (!committed)

@@ -112,6 +112,8 @@ __attribute__((destructor)) static void preload_exit(void)
 {
 	if (!active)
 		return;
+	/* A child that never came to a hook counts its own all the same. */
+	engine_after_fork();
 	if (conf.stats_file[0])
 		publish_file();
 	if (conf.stats_print)

@@ -17,6 +17,7 @@ static struct batch_limits limits;
 static _Atomic(struct region *) newest __attribute__((aligned(128)));
 static _Atomic(struct region *) oldest;
 static _Atomic(struct region *) refused_queue;
+static _Atomic uint64_t refused_bytes; /* about what waits there */
 static _Atomic(struct region *) sweep_queue;
 static _Atomic uint32_t generation;
 
@@ -60,8 +61,13 @@ bool batch_over_limit(uint64_t more)
 
 uint64_t batch_overdue(void)
 {
-	/* From three quarters on, an eighth at a time. */
-	return batch_bytes_near() < limits.bytes / 4 * 3 ? 0 : limits.bytes / 8;
+	uint64_t near = batch_bytes_near(),
+		 stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed);
+
+	/* What the kernel refuses cannot be overdue. */
+	near -= stuck < near ? stuck : near;
+	/* From three quarters on, an eighth at a time; more if many released at once. */
+	return near < limits.bytes / 4 * 3 ? 0 : near - limits.bytes / 8 * 5;
 }
 
 bool batch_idle(void)
@@ -112,6 +118,8 @@ bool batch_refused(void)
 void batch_retry(void)
 {
 	struct region *r = atomic_exchange(&refused_queue, NULL), *next;
+
+	atomic_store(&refused_bytes, 0);
 
 	for (; r; r = next) {
 		next = atomic_load_explicit(&r->next, memory_order_relaxed);
@@ -176,6 +184,7 @@ static void settle(const struct iovec *v, bool ok)
 		region_settle(r, region_page(a), region_page(stop - 1) + 1, ok);
 		if (!ok) {
 			gauge_add(&pending, (int64_t)(stop - a));
+			atomic_fetch_add(&refused_bytes, stop - a);
 			if (!(atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED))
 				push(&refused_queue, r);
 		}
@@ -206,6 +215,7 @@ void batch_issue(struct flight *f)
 				stats_add(STAT_FAILED, f->vec[i].iov_len);
 		}
 		f->failed += failed;
+		f->issued++;
 		atomic_fetch_sub(&in_flight, (int64_t)f->bytes);
 		land();
 	}
@@ -383,11 +393,12 @@ void batch_fill(struct flight *f)
 {
 	struct region *list = atomic_exchange(&oldest, NULL), *next;
 	/* A region may have many pieces: some room is left for those of the last. */
-	unsigned most = f->cap - f->cap / 4;
+	unsigned most = f->cap - f->cap / 4, issued = f->issued;
 
 	if (!list)
 		list = with_newcomers(NULL);
-	for (; list && f->n < most && f->asks < most && f->bytes < BATCH_FLIGHT_BYTES;
+	for (; list && f->n < most && f->asks < most && f->bytes < BATCH_FLIGHT_BYTES &&
+	       f->issued == issued;
 	     list = next) {
 		next = next_of(list);
 		dequeued(list);
@@ -468,6 +479,7 @@ void batch_after_fork(void)
 	atomic_store(&newest, NULL);
 	atomic_store(&oldest, NULL);
 	atomic_store(&refused_queue, NULL);
+	atomic_store(&refused_bytes, 0);
 	atomic_store(&sweep_queue, NULL);
 	atomic_store(&in_flight, 0);
 	atomic_store(&waiting, 0);

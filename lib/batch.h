@@ -41,7 +41,8 @@ struct flight {
 	uint8_t *flag;
 	unsigned asks; /* regions to be passed to MADV_PT_RECLAIM afterwards */
 	struct iovec *ask;
-	unsigned failed;
+	unsigned failed; /* ranges that were refused */
+	unsigned issued; /* how often it was */
 	enum backend_for whom;
 };
 
@@ -68,7 +69,8 @@ void batch_issue(struct flight *f);
 uint64_t batch_flush_all(enum stat why, struct flight *f);
 /* Flush the oldest regions, until about `least` bytes are flushed. */
 uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f);
-/* Fill f with the oldest regions, and issue it. */
+/* Fill f with the oldest regions, and issue it: one flight, not more. Like batch_flush_some it may find
+ * the queue taken, or take it from under others for the time: kick the worker afterwards. */
 void batch_fill(struct flight *f);
 /* Open a generation and flush what was queued two ago. */
 uint64_t batch_tick(struct flight *f);

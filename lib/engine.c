@@ -45,18 +45,21 @@ enum conf_mode engine_init(const struct conf *c)
 
 static void add_kept(struct region *r, void *arg)
 {
-	*(uint64_t *)arg += region_count_kept(r);
+	uint64_t *sums = arg;
+
+	sums[0] += region_count_kept(r);
+	sums[1] += atomic_load(&r->excess);
 }
 
 static void fix_after_fork(void)
 {
-	uint64_t kept = 0;
+	uint64_t kept[2] = {0}; /* pages, excess */
 
 	stats_reset();
 	backend_after_fork();
 	batch_after_fork();
-	region_each(add_kept, &kept);
-	policy_after_fork(kept);
+	region_each(add_kept, kept);
+	policy_after_fork(kept[0], kept[1]);
 }
 
 void engine_fork_child(void)
@@ -168,17 +171,17 @@ static bool flush_range(uintptr_t addr, uintptr_t end)
 	return !f.failed;
 }
 
-/* Flush the oldest of what is pending, if that is much. */
+/* Flush the oldest of what is pending, if that is much. False: the worker is to be kicked. */
 static bool flush_overdue(void)
 {
 	uint64_t least = batch_overdue();
 
-	/* What the kernel refuses would be overdue for good. */
-	if (!least || batch_refused())
+	if (!least)
 		return true;
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 	batch_flush_some(least, STAT_FLUSH_BYTES, &f);
-	return !f.failed;
+	/* While the queue was with us, the worker may have seen none and gone to sleep. */
+	return !f.failed && batch_idle();
 }
 
 bool engine_make_pending(uintptr_t addr, uintptr_t end)
@@ -188,12 +191,12 @@ bool engine_make_pending(uintptr_t addr, uintptr_t end)
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
-		unsigned unkept, n;
+		unsigned unkept, excess, n;
 
 		if (!r)
 			continue;
-		n = region_release(r, p.from, p.to, &unkept);
-		policy_unkept(unkept);
+		n = region_release(r, p.from, p.to, &unkept, &excess);
+		policy_unkept(unkept, excess);
 		first |= batch_pending(r, n);
 	}
 	return first;
@@ -226,8 +229,8 @@ bool engine_release(void *start, size_t len)
 		first |= !flush_range(addr, end);
 	} else {
 		stats_add(STAT_DEFERRED, len);
-		first |= !flush_overdue();
 	}
+	first |= !flush_overdue();
 	if (first)
 		worker_kick();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
@@ -256,9 +259,10 @@ bool engine_unmap(void *start, size_t len)
 		/* What lands is empty, and could be claimed again: only what was forgotten since the
 		 * last look stays so. */
 		do {
-			unsigned pending, unkept = region_forget(r, p.from, p.to, &pending);
+			unsigned pending, unkept, excess;
 
-			policy_unkept(unkept);
+			region_forget(r, p.from, p.to, &pending, &unkept, &excess);
+			policy_unkept(unkept, excess);
 			batch_cancelled(bytes(pending));
 			page = region_first_flight(r, p.from, p.to);
 			if (page < p.to && !batch_wait(r, page, &deadline))

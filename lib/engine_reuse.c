@@ -28,17 +28,19 @@ struct runs {
 
 static void keep(uintptr_t addr, uintptr_t end, size_t range)
 {
-	size_t fresh = 0;
+	uint32_t share = policy_untouched(range);
 
 	os.zero((void *)addr, end - addr);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
+		unsigned excess, n;
 
-		if (r)
-			fresh += region_keep(r, p.from, p.to);
+		if (!r)
+			continue;
+		n = region_keep(r, p.from, p.to, share, &excess);
+		policy_kept(n, excess);
 	}
-	policy_kept(range, fresh);
 	stats_add(STAT_KEPT, end - addr);
 }
 
@@ -150,7 +152,8 @@ static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
 			batch_flush_region(r, &f);
 	}
 	batch_fill(&f);
-	if (f.failed)
+	/* While the queue was with us, the worker may have seen none and gone to sleep. */
+	if (f.failed || !batch_idle())
 		worker_kick();
 }
 
@@ -169,7 +172,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	if (need_zero) {
 		prefix = policy_prefix(runs.range);
 		runs.keep_to += bytes(prefix);
-		if (policy_sparse(runs.range, prefix))
+		if (policy_sparse(runs.range))
 			flush_ahead(addr, end, runs.keep_to);
 	}
 	FOR_PARTS(p, addr, end)

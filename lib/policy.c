@@ -33,8 +33,10 @@ struct class
 
 static struct class classes[CLASSES];
 static struct gauge kept;      /* pages */
-static _Atomic int32_t mean;   /* share of them that is expected to stay untouched */
-static _Atomic int64_t budget; /* pages x share */
+static struct gauge excess;    /* of these, pages that will not be touched, in 1/1024 */
+static _Atomic int64_t budget; /* likewise */
+
+#define PAGE 1024
 
 struct counter {
 	uint32_t samples, reuses;
@@ -64,7 +66,7 @@ void policy_set_budget(uint64_t keep_bytes)
 {
 	uint64_t pages = keep_bytes >> os_page_shift;
 
-	atomic_store(&budget, (int64_t)(pages < INT64_MAX / ONE ? pages * ONE : INT64_MAX));
+	atomic_store(&budget, (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX));
 }
 
 void policy_init(uint64_t keep_bytes)
@@ -78,29 +80,24 @@ void policy_init(uint64_t keep_bytes)
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		counters[i] = (struct counter){0};
 	gauge_set(&kept, 0);
-	atomic_store(&mean, 0);
+	gauge_set(&excess, 0);
+	kept.grain = 64;
 	/* All shards together stay within an eighth of the budget. */
-	kept.grain = atomic_load(&budget) / ONE / 8 / STATS_SHARDS;
+	excess.grain = atomic_load(&budget) / 8 / STATS_SHARDS;
 }
 
-/* Share of a kept prefix that is expected to stay untouched. */
-static int32_t untouched(size_t range)
+uint32_t policy_untouched(size_t range)
 {
 	const struct class *c = class_of(range);
 
-	return known(c) ? atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
-}
-
-static int64_t excess(int64_t pages)
-{
-	return pages > 0 ? pages * atomic_load_explicit(&mean, memory_order_relaxed) : 0;
+	return known(c) ? (uint32_t)atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
 static bool in_budget(size_t range, size_t pages)
 {
-	int64_t more = (int64_t)pages * untouched(range);
+	int64_t more = (int64_t)pages * policy_untouched(range) / (ONE / PAGE);
 
-	return more == 0 || excess(gauge_near(&kept) + kept.grain * STATS_SHARDS) + more <=
+	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + more <=
 				    atomic_load_explicit(&budget, memory_order_relaxed);
 }
 
@@ -120,30 +117,28 @@ size_t policy_prefix(size_t range)
 	return in_budget(range, pages) ? pages : 0;
 }
 
-bool policy_sparse(size_t range, size_t prefix)
+bool policy_sparse(size_t range)
 {
-	return range > POLICY_SMALL_PAGES && prefix < range / 4;
+	const struct class *c = class_of(range);
+
+	return range > POLICY_SMALL_PAGES &&
+	       (!known(c) || atomic_load_explicit(&c->touched, memory_order_relaxed) < ONE / 4);
 }
 
-void policy_kept(size_t range, size_t pages)
+void policy_kept(size_t pages, size_t more)
 {
-	int32_t old = atomic_load_explicit(&mean, memory_order_relaxed), share = untouched(range);
-	int64_t all = gauge_near(&kept) + (int64_t)pages;
-	int32_t now = all <= (int64_t)pages ? share
-					    : old + (int32_t)((share - old) * (int64_t)pages / all);
-
-	gauge_add(&kept, (int64_t)pages);
-	/* Rounding must not keep it from moving at all. */
-	if (now == old && share != old && all / (int64_t)(pages + 1) < ONE)
-		now += share > old ? 1 : -1;
-	if (now != old)
-		atomic_store_explicit(&mean, now, memory_order_relaxed);
+	if (pages)
+		gauge_add(&kept, (int64_t)pages);
+	if (more)
+		gauge_add(&excess, (int64_t)more);
 }
 
-void policy_unkept(size_t pages)
+void policy_unkept(size_t pages, size_t less)
 {
 	if (pages)
 		gauge_add(&kept, -(int64_t)pages);
+	if (less)
+		gauge_add(&excess, -(int64_t)less);
 }
 
 bool policy_wants_sample(size_t range)
@@ -205,7 +200,9 @@ uint64_t policy_kept_pages(void)
 
 uint64_t policy_excess_bytes(void)
 {
-	return (uint64_t)excess(gauge_exact(&kept)) / ONE << os_page_shift;
+	int64_t n = gauge_exact(&excess);
+
+	return n > 0 ? ((uint64_t)n << os_page_shift) / PAGE : 0;
 }
 
 int policy_touched(size_t range)
@@ -215,7 +212,8 @@ int policy_touched(size_t range)
 	return known(c) ? atomic_load(&c->touched) / (ONE / 1024) : -1;
 }
 
-void policy_after_fork(uint64_t kept_pages)
+void policy_after_fork(uint64_t kept_pages, uint64_t excess_pages)
 {
 	gauge_set(&kept, (int64_t)kept_pages);
+	gauge_set(&excess, (int64_t)excess_pages);
 }

@@ -39,11 +39,13 @@ size_t policy_prefix(size_t range);
 
 /* Is so little of such a range touched that pending pages in it are better zapped, with many others
  * at once, before it is taken back? */
-bool policy_sparse(size_t range, size_t prefix);
+bool policy_sparse(size_t range);
 
-/* `pages` of a range of `range` pages are kept from now on / not any more. */
-void policy_kept(size_t range, size_t pages);
-void policy_unkept(size_t pages);
+/* Share of the kept prefix of such a range that is expected to stay untouched, in 1/65536. */
+uint32_t policy_untouched(size_t range);
+/* `pages` are kept from now on / not any more, of which `excess` in 1/1024 page will not be touched. */
+void policy_kept(size_t pages, size_t excess);
+void policy_unkept(size_t pages, size_t excess);
 
 /* Should this release of `range` pages be sampled? */
 bool policy_wants_sample(size_t range);
@@ -59,6 +61,6 @@ uint64_t policy_excess_bytes(void);
 int policy_touched(size_t range);
 
 /* The child after fork: kept pages are counted anew. */
-void policy_after_fork(uint64_t kept_pages);
+void policy_after_fork(uint64_t kept_pages, uint64_t excess);
 
 #endif

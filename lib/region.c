@@ -95,13 +95,34 @@ static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool s
 #define FOR_WORDS(i, from, to)                                                                     \
 	for (unsigned i = (from) / REGION_PAGES_PER_WORD; i * REGION_PAGES_PER_WORD < (to); i++)
 
-unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept)
+/* No longer kept: how many of [from, to) were, and what of the region's excess goes with them. Which
+ * pages caused it is not recorded: they take their part of it. */
+static unsigned unkeep(struct region *r, unsigned from, unsigned to, unsigned *excess)
+{
+	unsigned before, n;
+	uint32_t e, part;
+
+	*excess = 0;
+	if (!region_kept(r, from, to))
+		return 0;
+	before = region_count_kept(r);
+	n = change_kept(r, from, to, false);
+	e = atomic_load(&r->excess);
+	do
+		part = n >= before ? e : (uint32_t)((uint64_t)e * n / before);
+	while (!atomic_compare_exchange_weak(&r->excess, &e, e - part));
+	*excess = part;
+	return n;
+}
+
+unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
+			unsigned *excess)
 {
 	unsigned n = 0;
 	uint64_t was;
 
 	/* First the kept bits: once a page is pending its next owner may set them again. */
-	*unkept = change_kept(r, from, to, false);
+	*unkept = unkeep(r, from, to, excess);
 	FOR_WORDS(i, from, to)
 	n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_PENDING, &was));
 	return n;
@@ -155,7 +176,8 @@ void region_disown(struct region *r, unsigned pages)
 		;
 }
 
-unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending)
+void region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending,
+		   unsigned *unkept, unsigned *excess)
 {
 	uint64_t was;
 
@@ -167,7 +189,7 @@ unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *p
 
 		*pending += count(in_state(was, S_PENDING) & moved);
 	}
-	return change_kept(r, from, to, false);
+	*unkept = unkeep(r, from, to, excess);
 }
 
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
@@ -238,9 +260,14 @@ void region_settle(struct region *r, unsigned from, unsigned to, bool ok)
 	move(&r->word[i], fields_of(i, from, to), FROM(S_FLIGHT), ok ? S_EMPTY : S_PENDING, &was);
 }
 
-unsigned region_keep(struct region *r, unsigned from, unsigned to)
+unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t share, unsigned *excess)
 {
-	return change_kept(r, from, to, true);
+	unsigned n = change_kept(r, from, to, true);
+
+	*excess = (unsigned)((uint64_t)n * share >> 6);
+	if (*excess)
+		atomic_fetch_add(&r->excess, *excess);
+	return n;
 }
 
 bool region_kept(const struct region *r, unsigned from, unsigned to)

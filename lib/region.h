@@ -38,6 +38,7 @@ struct region {
 	_Atomic uint32_t flags;
 	_Atomic uint32_t stamp;	 /* batch generation at which it was queued */
 	_Atomic uint32_t ours;	 /* pages that were mapped by our own alloc and may be remapped */
+	_Atomic uint32_t excess; /* of its kept pages, so many will not be touched, in 1/1024 */
 	_Atomic uint32_t slack;	 /* first page of the padding behind our last mapping here, or 0 */
 	_Atomic uint64_t word[]; /* states, then one bit a page: kept */
 };
@@ -75,9 +76,10 @@ bool region_map(uintptr_t addr, size_t len, bool ours);
 /* in use -> empty for [from, to) of r, freshly mapped. */
 void region_fresh(struct region *r, unsigned from, unsigned to, bool ours);
 
-/* Forget pages [from, to) of r; none may be in flight (see region_first_flight). Returns how many of
- * them had been kept; *pending counts those that were pending. */
-unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending);
+/* Forget pages [from, to) of r; none may be in flight (see region_first_flight). What was pending and
+ * what was kept of them is counted. */
+void region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending,
+		   unsigned *unkept, unsigned *excess);
 /* So many pages of r are being unmapped: they are ours no more. */
 void region_disown(struct region *r, unsigned pages);
 /* The first page of [from, to) that is in flight, or `to`. */
@@ -90,8 +92,9 @@ bool region_ours(uintptr_t addr);
 bool region_use_untouched(uintptr_t addr);
 
 /* in use -> pending for [from, to). Returns pages that became pending; *unkept gets those of them
- * that had been kept. */
-unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept);
+ * that had been kept, *excess their share of the region's excess. */
+unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
+			unsigned *excess);
 
 /*
  * pending, empty -> in use for [from, to). Pages found pending are set in *dirty (not cleared
@@ -110,8 +113,10 @@ enum region_claim region_claim(struct region *r, struct region_set *set, unsigne
 /* flight -> empty (ok) or pending, for [from, to) that the caller has in flight. */
 void region_settle(struct region *r, unsigned from, unsigned to, bool ok);
 
-/* Mark [from, to) kept. Returns how many were not. */
-unsigned region_keep(struct region *r, unsigned from, unsigned to);
+/* Mark [from, to) kept, of which `share` in 65536 will not be touched. Returns how many were not kept
+ * before; *excess gets what they add to the region's. */
+unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t share,
+		     unsigned *excess);
 /* Is any of [from, to) kept? */
 bool region_kept(const struct region *r, unsigned from, unsigned to);
 

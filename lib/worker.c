@@ -168,6 +168,28 @@ static uint64_t next_due(const struct duties *d)
 	return at;
 }
 
+/* Nothing is pending: sleep until somebody kicks, or one of the other duties is due. */
+static void rest(struct duties *d)
+{
+	uint32_t ticking = TICKING;
+	uint64_t at, now;
+
+	if (!atomic_compare_exchange_strong(&word, &ticking, ASLEEP))
+		return;
+	/* Queued before the word said asleep: nobody was told to kick. */
+	if (!batch_idle() || !batch_sweep_idle())
+		return;
+	at = next_due(d);
+	now = os.clock_ns();
+	if (at > now) {
+		stats_add(STAT_SYS_FUTEX, 1);
+		os.futex_wait(&word, ASLEEP, at == UINT64_MAX ? at : at - now);
+	}
+	/* The first tick after that belongs to what woke us, half a period on. */
+	if (atomic_load(&word) != ASLEEP)
+		d->tick = os.clock_ns() + conf.batch_ms * MS / 2;
+}
+
 static void *worker_main(void *arg)
 {
 	struct flight f = {.cap = BACKEND_VEC_MAX, .vec = vec, .flag = flag, .ask = ask};
@@ -178,6 +200,8 @@ static void *worker_main(void *arg)
 		/* Most children call exec soon: do nothing that copies memory before that. */
 		os.futex_wait(&word, ASLEEP, conf.batch_ms * MS);
 		engine_after_fork();
+		/* Whether memory is short is for this process to find out. */
+		engine_pressure(false);
 		/* An event of a trigger is seen by one of those who share it. */
 		pressure_renew();
 	}
@@ -187,22 +211,11 @@ static void *worker_main(void *arg)
 
 		atomic_store(&word, TICKING);
 		do_duties(&d, now, &f);
-		at = next_due(&d);
-
-		if (at == UINT64_MAX) {
-			uint32_t ticking = TICKING;
-
-			if (!atomic_compare_exchange_strong(&word, &ticking, ASLEEP))
-				continue;
-			/* Queued before the word said asleep: nobody was told to kick. */
-			if (next_due(&d) != UINT64_MAX)
-				continue;
-			stats_add(STAT_SYS_FUTEX, 1);
-			os.futex_wait(&word, ASLEEP, UINT64_MAX);
-			/* The first tick after idling belongs to what woke us, half a period on. */
-			d.tick = os.clock_ns() + conf.batch_ms * MS / 2;
+		if (batch_idle() && batch_sweep_idle()) {
+			rest(&d);
 			continue;
 		}
+		at = next_due(&d);
 		now = os.clock_ns();
 		if (at > now) {
 			stats_add(STAT_SYS_FUTEX, 1);

@@ -199,6 +199,81 @@ static void sparse_reuse_zaps_others_too(void **state)
 	assert_calls(NONE);
 }
 
+/* Some of what is kept will not be touched. It is counted where it lies: dense pages that come and go
+ * elsewhere do not water it down. */
+static void excess_stays_with_its_region(void **state)
+{
+	uint64_t excess;
+
+	(void)state;
+	use_region(0);
+	use_region(1);
+	assert_true(alloc_free(0, 0, 300));
+	policy_init(32 * MIB);
+	for (unsigned i = 0; i < 80; i++)
+		policy_learn(300, 300, i % 4 ? 300 : 150, i % 4 ? 300 : 150);
+	teach(200, 200);
+	assert_int_equal(alloc_use(0, 0, 300), ENGINE_OK);
+	excess = policy_excess_bytes();
+	assert_in_range(excess, 10 * 4096, 100 * 4096);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_true(alloc_free(1, 0, 200));
+		assert_int_equal(alloc_use(1, 0, 200), ENGINE_OK);
+	}
+	assert_int_equal(policy_excess_bytes(), excess);
+	assert_true(alloc_free(0, 0, 150));
+	assert_in_range(policy_excess_bytes(), excess / 2 - 4096, excess / 2 + 4096);
+	assert_true(alloc_free(0, 150, 150));
+	assert_int_equal(policy_excess_bytes(), 0);
+}
+
+/* However much is pending: one flight in a hook, not all of it. */
+static void a_sparse_reuse_makes_one_flight(void **state)
+{
+	(void)state;
+	for (unsigned r = 0; r < 15; r++)
+		use_region(r);
+	fixture_start(CONF_BACKEND_DONTNEED, 1024 * MIB);
+	for (unsigned r = 0; r < 15; r++)
+		use_region(r);
+	for (unsigned r = 0; r < 15; r++)
+		assert_true(alloc_free(r, 0, 512));
+	policy_init(32 * MIB);
+	teach(300, 2);
+	fake_log_clear();
+	assert_int_equal(alloc_use(3, 0, 300), ENGINE_OK);
+	assert_int_equal(fake_log_count(), 1);
+	assert_in_range(batch_bytes_exact(), 6 * 2 * MIB, 8 * 2 * MIB);
+}
+
+/* jemalloc clears for calloc: as owners of such ranges touch it. */
+static void zeroing_keeps_and_zaps(void **state)
+{
+	void *addr = fake_addr(0, 0);
+
+	(void)state;
+	use_region(0);
+	policy_init(32 * MIB);
+	fake_live(addr, fake_pages(300), false);
+	engine_zero(addr, fake_pages(300));
+	assert_calls("dontneed 0.0+300", NONE);
+	teach(300, 100);
+	fake_live(addr, fake_pages(300), true);
+	fake_write(addr, fake_pages(300));
+	fake_live(addr, fake_pages(300), false);
+	engine_zero(addr, fake_pages(300));
+	assert_calls("zero 0.0+100", "dontneed 0.100+200", NONE);
+	assert_true(fake_reads_zero(addr, fake_pages(300)));
+	/* Locked memory: by hand. */
+	fake_fail("dontneed", EINVAL, 9);
+	engine_zero(addr, fake_pages(300));
+	assert_calls("zero 0.0+100", "dontneed 0.100+200", "zero 0.100+200", NONE);
+	/* The other half of the region is somebody's, and was not looked at. */
+	assert_false(fake_reads_zero(fake_addr(0, 300), fake_pages(212)));
+	assert_true(engine_is_ours(addr, fake_pages(512)));
+	assert_false(engine_is_ours(addr, fake_pages(513)));
+}
+
 static void one_zap_covers_the_empty_pages_between(void **state)
 {
 	(void)state;
@@ -749,6 +824,9 @@ int main(void)
 		TEST(owners_are_watched),
 		TEST(large_pieces_are_zapped_when_nothing_is_known),
 		TEST(sparse_reuse_zaps_others_too),
+		TEST(excess_stays_with_its_region),
+		TEST(a_sparse_reuse_makes_one_flight),
+		TEST(zeroing_keeps_and_zaps),
 		TEST(one_zap_covers_the_empty_pages_between),
 		TEST(zero_is_not_owed_to_those_who_do_not_ask),
 		TEST(no_deferral_zaps_at_once),

@@ -136,21 +136,22 @@ static void the_many_decide(void **state)
 
 static void excess_is_bounded(void **state)
 {
-	uint64_t kept = 0;
+	uint64_t kept = 0, excess = 0;
 	size_t n;
 
 	(void)state;
 	teach_mixed();
 	for (unsigned i = 0; i < 10000; i++) {
 		n = policy_prefix(300);
-		policy_kept(300, n);
+		policy_kept(n, n * policy_untouched(300) / 64);
 		kept += n;
+		excess += n * policy_untouched(300) / 64;
 	}
 	assert_int_equal(policy_kept_pages(), kept);
 	assert_in_range(policy_excess_bytes(), 16 * MIB, 32 * MIB);
 	assert_int_equal(prefix(300), 0);
 	/* What is given up makes room again. */
-	policy_unkept(kept);
+	policy_unkept(kept, excess);
 	assert_int_equal(policy_kept_pages(), 0);
 	assert_int_equal(policy_excess_bytes(), 0);
 	assert_int_equal(prefix(300), 300);
@@ -182,6 +183,21 @@ static void known_classes_are_sampled_less(void **state)
 	assert_true(before > 0 && after > 0 && after * 4 < before);
 }
 
+static void little_touched_is_sparse(void **state)
+{
+	(void)state;
+	assert_false(policy_sparse(POLICY_SMALL_PAGES));
+	assert_true(policy_sparse(300));
+	teach(300, 290, 10);
+	teach(600, 30, 10);
+	/* Also in the rounds that keep nothing to learn something. */
+	for (unsigned i = 0; i < 100; i++) {
+		(void)policy_prefix(300);
+		assert_false(policy_sparse(300));
+	}
+	assert_true(policy_sparse(600));
+}
+
 static void nothing_looked_at_teaches_nothing(void **state)
 {
 	(void)state;
@@ -192,16 +208,12 @@ static void nothing_looked_at_teaches_nothing(void **state)
 
 static void a_child_counts_anew(void **state)
 {
-	uint64_t excess;
-
 	(void)state;
-	teach_mixed();
-	policy_kept(300, 1000);
-	excess = policy_excess_bytes();
-	assert_true(excess > 0);
-	policy_after_fork(500);
+	policy_kept(1000, 100 * 1024);
+	assert_int_equal(policy_excess_bytes(), 100 * 4096);
+	policy_after_fork(500, 7 * 1024);
 	assert_int_equal(policy_kept_pages(), 500);
-	assert_in_range(policy_excess_bytes(), excess / 2 - 4096, excess / 2 + 4096);
+	assert_int_equal(policy_excess_bytes(), 7 * 4096);
 }
 
 int main(void)
@@ -212,6 +224,7 @@ int main(void)
 		cmocka_unit_test_setup(what_was_not_looked_at_is_like_what_was, setup),
 		cmocka_unit_test_setup(strewn_pages_are_no_prefix, setup),
 		cmocka_unit_test_setup(the_many_decide, setup),
+		cmocka_unit_test_setup(little_touched_is_sparse, setup),
 		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
 		cmocka_unit_test_setup(dense_owners_are_learned, setup),
 		cmocka_unit_test_setup(sparse_owners_are_learned, setup),

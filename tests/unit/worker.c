@@ -178,6 +178,36 @@ static void chores_end_when_they_say_so(void **state)
 	assert_int_equal(atomic_load(&chores), 2);
 }
 
+/* Asleep for another duty's sake it hears of what is pending all the same: the chore here would let it
+ * sleep for a second, and a report much longer. */
+static bool lasting_chore(void)
+{
+	return true;
+}
+
+static void a_kick_is_heard_between_other_duties(void **state)
+{
+	unsigned seen;
+
+	(void)state;
+	worker_set_chore(lasting_chore);
+	for (unsigned i = 0; i < 5; i++) {
+		WAIT_FOR(batch_idle());
+		for (unsigned k = 0; k < 30; k++)
+			rest();
+		/* It sleeps for the chore's sake: one wait, a long one. */
+		seen = atomic_load(&waits);
+		assert_int_equal(alloc_use(1, 0, 512), ENGINE_OK);
+		assert_true(alloc_free(1, 0, 512));
+		for (unsigned k = 0; k < 400 && batch_bytes_exact(); k++)
+			rest();
+		assert_int_equal(batch_bytes_exact(), 0);
+		assert_true(atomic_load(&waits) > seen);
+	}
+	worker_set_chore(NULL);
+	worker_kick();
+}
+
 static void reports_are_written(void **state)
 {
 	(void)state;
@@ -223,6 +253,7 @@ int main(void)
 		cmocka_unit_test(pressure_flushes_and_stops_deferral),
 		cmocka_unit_test(the_kill_file_is_found),
 		cmocka_unit_test(chores_end_when_they_say_so),
+		cmocka_unit_test(a_kick_is_heard_between_other_duties),
 		cmocka_unit_test(reports_are_written),
 		cmocka_unit_test(the_own_cgroup_comes_first),
 	};
