@@ -7,6 +7,7 @@ itests = \
 	tests/integration/hooks.sh \
 	tests/integration/matrix.sh \
 	tests/integration/off.sh \
+	tests/integration/owner.sh \
 	tests/integration/redis.sh \
 	tests/integration/system.sh \
 	tests/integration/waste.sh
@@ -20,7 +21,7 @@ TESTS += $(itests)
 tests/integration/system.log: \
 	tests/integration/conf.log tests/integration/faults.log tests/integration/fork.log \
 	tests/integration/hooks.log tests/integration/matrix.log tests/integration/off.log \
-	tests/integration/redis.log tests/integration/waste.log
+	tests/integration/owner.log tests/integration/redis.log tests/integration/waste.log
 
 check_PROGRAMS += tests/integration/hammer
 tests_integration_hammer_SOURCES = \
@@ -41,6 +42,11 @@ check_PROGRAMS += tests/integration/looker
 tests_integration_looker_SOURCES = tests/integration/looker.c
 tests_integration_looker_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_looker_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/owner
+tests_integration_owner_SOURCES = tests/integration/owner.c
+tests_integration_owner_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_owner_LDADD = $(JEMALLOC_LIBS)
 
 check_PROGRAMS += tests/integration/apphooks
 tests_integration_apphooks_SOURCES = \
