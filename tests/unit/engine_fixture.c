@@ -79,6 +79,18 @@ bool alloc_free(unsigned region, unsigned page, unsigned pages)
 	return taken;
 }
 
+void use_region(unsigned region)
+{
+	alloc_map(region, 0, 512);
+	assert_int_equal(alloc_use(region, 0, 512), ENGINE_OK);
+}
+
+void teach(unsigned pages, unsigned touched)
+{
+	for (unsigned i = 0; i < 10; i++)
+		policy_learn(pages, pages, touched, touched);
+}
+
 void tick_twice(void)
 {
 	struct flight f = new_flight();

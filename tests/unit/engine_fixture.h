@@ -34,11 +34,18 @@ void alloc_map(unsigned region, unsigned page, unsigned pages);
 enum engine_reuse alloc_use(unsigned region, unsigned page, unsigned pages);
 bool alloc_free(unsigned region, unsigned page, unsigned pages);
 
+/* A region of 512 pages, all of it used and written. */
+void use_region(unsigned region);
+
+/* Owners of so many pages touch the first `touched` of them: the policy learns that. */
+void teach(unsigned pages, unsigned touched);
+
 /* Two generations: whatever is pending by now gets flushed by age. */
 void tick_twice(void);
 void flush_all(void);
 
-/* The log is exactly these calls, then NULL. Clears it. */
+/* The log is exactly these calls, then NONE. Clears it. */
+#define NONE ((const char *)NULL)
 void assert_calls(const char *call, ...);
 uint64_t count_of(enum stat s);
 

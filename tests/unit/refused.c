@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What happens when the kernel refuses, and what each backend asks of it. Every test ends with a check
+ * that no live page was destroyed.
+ */
+#include "engine_fixture.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* What a failed zap leaves behind must still be zeroed for the next owner. */
+static void a_refused_zap_is_remembered(void **state)
+{
+	(void)state;
+	use_region(0);
+	assert_true(alloc_free(0, 0, 512));
+	fake_fail("dontneed", EINVAL, 1000);
+	tick_twice();
+	assert_calls("dontneed 0.0+512", NONE);
+	assert_int_equal(batch_bytes_exact(), 2 * MIB);
+	assert_false(fake_reads_zero(fake_addr(0, 0), fake_pages(512)));
+	/* Taken back: the kernel still refuses, before and in the reuse, so it is zeroed by hand. */
+	assert_int_equal(alloc_use(0, 0, 512), ENGINE_OK);
+	assert_calls("dontneed 0.0+512", "dontneed 0.0+512", "zero 0.0+512", NONE);
+	assert_int_equal(batch_bytes_exact(), 0);
+}
+
+static void a_refused_zap_is_tried_again_later(void **state)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	(void)state;
+	use_region(0);
+	assert_true(alloc_free(0, 0, 512));
+	fake_fail("dontneed", EINVAL, 1);
+	tick_twice();
+	assert_calls("dontneed 0.0+512", NONE);
+	/* It waits apart: neither age nor size nor a request asks the kernel over and over. */
+	assert_true(batch_refused());
+	for (unsigned i = 0; i < 100; i++)
+		batch_tick(&f);
+	batch_flush_some(UINT64_MAX, STAT_FLUSH_BYTES, &f);
+	assert_calls(NONE);
+	batch_retry();
+	assert_false(batch_refused());
+	tick_twice();
+	assert_calls("dontneed 0.0+512", NONE);
+	assert_int_equal(batch_bytes_exact(), 0);
+}
+
+static void eagain_is_tried_twice_at_once(void **state)
+{
+	(void)state;
+	use_region(0);
+	assert_true(alloc_free(0, 0, 512));
+	fake_fail("dontneed", EAGAIN, 1);
+	flush_all();
+	assert_calls("dontneed 0.0+512", "dontneed 0.0+512", NONE);
+	assert_int_equal(batch_bytes_exact(), 0);
+}
+
+static void free_every_other_page(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		assert_true(alloc_free(0, 2 * i, 1));
+}
+
+static void a_refused_vector_falls_back_for_good(void **state)
+{
+	(void)state;
+	use_region(0);
+	free_every_other_page(3);
+	fake_fail("vec-dontneed", EPERM, 1);
+	flush_all();
+	assert_calls("vec-dontneed 0.0+1 0.2+1 0.4+1", "dontneed 0.0+1", "dontneed 0.2+1",
+		     "dontneed 0.4+1", NONE);
+	assert_int_equal(count_of(STAT_FALLBACKS), 1);
+	assert_true(alloc_free(0, 6, 1));
+	assert_true(alloc_free(0, 8, 1));
+	flush_all();
+	assert_calls("dontneed 0.6+1", "dontneed 0.8+1", NONE);
+}
+
+static void a_short_vector_is_finished_one_by_one(void **state)
+{
+	(void)state;
+	use_region(0);
+	free_every_other_page(4);
+	fake_short_vectors(2);
+	flush_all();
+	assert_calls("vec-dontneed 0.0+1 0.2+1 0.4+1 0.6+1", "dontneed 0.4+1", "dontneed 0.6+1",
+		     NONE);
+	assert_int_equal(batch_bytes_exact(), 0);
+	/* That it worked in part shows that vectors work: they stay. */
+	fake_short_vectors(-1);
+	assert_true(alloc_free(0, 100, 1));
+	assert_true(alloc_free(0, 102, 1));
+	flush_all();
+	assert_calls("vec-dontneed 0.100+1 0.102+1", NONE);
+}
+
+static void one_range_that_fails_does_not_stop_the_rest(void **state)
+{
+	(void)state;
+	use_region(0);
+	free_every_other_page(3);
+	fake_short_vectors(0);
+	fake_fail("dontneed", ENOMEM, 1);
+	flush_all();
+	assert_calls("vec-dontneed 0.0+1 0.2+1 0.4+1", "dontneed 0.0+1", "dontneed 0.2+1",
+		     "dontneed 0.4+1", NONE);
+	assert_int_equal(batch_bytes_exact(), fake_pages(1));
+	assert_false(fake_reads_zero(fake_addr(0, 0), fake_pages(1)));
+	assert_true(fake_reads_zero(fake_addr(0, 2), fake_pages(1)));
+}
+
+static void remap_only_what_is_ours(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_REMAP, 32 * MIB);
+	assert_int_equal(backend_kind(), CONF_BACKEND_REMAP);
+	use_region(0);
+	/* Region 2 was mapped by others: the engine learns of it by its release. */
+	fake_live(fake_addr(2, 0), fake_pages(512), true);
+	assert_true(engine_map(fake_addr(3, 0), fake_pages(512), false));
+	assert_int_equal(alloc_use(3, 0, 512), ENGINE_OK);
+	assert_true(alloc_free(0, 0, 512));
+	assert_true(alloc_free(2, 0, 512));
+	assert_true(alloc_free(3, 0, 512));
+	fake_log_clear();
+	flush_all();
+	assert_calls("remap 0.0+512", "dontneed 2.0+1024", NONE);
+}
+
+static void remap_falls_back_to_a_zap(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_REMAP, 32 * MIB);
+	use_region(0);
+	assert_true(alloc_free(0, 0, 512));
+	fake_fail("remap", ENOMEM, 1);
+	flush_all();
+	assert_calls("remap 0.0+512", "dontneed 0.0+512", NONE);
+	assert_int_equal(batch_bytes_exact(), 0);
+}
+
+static void pt_reclaim_asks_after_the_pieces(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	assert_int_equal(backend_kind(), CONF_BACKEND_PT_RECLAIM);
+	use_region(0);
+	use_region(1);
+	assert_true(alloc_free(0, 0, 10));
+	assert_true(alloc_free(1, 5, 10));
+	flush_all();
+	assert_calls("vec-dontneed 0.0+10 1.5+10", "vec-reclaim 0.0+512 1.0+512", NONE);
+}
+
+static void zapped_regions_are_only_asked_about(void **state)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	(void)state;
+	engine_zapped(fake_addr(0, 3), fake_pages(5));
+	batch_sweep(&f);
+	assert_calls(NONE); /* this kernel could not be asked */
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	engine_zapped(fake_addr(0, 3), fake_pages(5));
+	engine_zapped(fake_addr(0, 9), fake_pages(5));
+	engine_zapped(fake_addr(7, 510), fake_pages(4));
+	batch_sweep(&f);
+	assert_int_equal(count_of(STAT_REGIONS_SWEPT), 3);
+	assert_calls("vec-reclaim 8.0+512 7.0+512 0.0+512", NONE);
+	batch_sweep(&f);
+	assert_calls(NONE);
+}
+
+static void *no_memory(size_t len)
+{
+	(void)len;
+	return NULL;
+}
+
+static void out_of_memory_declines(void **state)
+{
+	(void)state;
+	region_reset();
+	pool_reset();
+	os.map = no_memory;
+	/* Nothing left for records: the release is not taken, and nothing is half done. */
+	assert_false(engine_release(fake_addr(0, 0), fake_pages(512)));
+	assert_false(engine_map(fake_addr(0, 0), fake_pages(512), true));
+	os.map = os_linux.map;
+	flush_all();
+	assert_calls(NONE);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_refused_zap_is_remembered),
+		TEST(a_refused_zap_is_tried_again_later),
+		TEST(eagain_is_tried_twice_at_once),
+		TEST(a_refused_vector_falls_back_for_good),
+		TEST(a_short_vector_is_finished_one_by_one),
+		TEST(one_range_that_fails_does_not_stop_the_rest),
+		TEST(remap_only_what_is_ours),
+		TEST(remap_falls_back_to_a_zap),
+		TEST(pt_reclaim_asks_after_the_pieces),
+		TEST(zapped_regions_are_only_asked_about),
+		TEST(out_of_memory_declines),
+	};
+
+	return cmocka_run_group_tests_name("refused", tests, NULL, NULL);
+}
