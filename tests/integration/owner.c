@@ -81,7 +81,8 @@ static int use_pool(void)
 
 static int touch_little(void)
 {
-	char line[256], *block[64] = {0};
+	static char *block[64];
+	char line[256];
 	unsigned seed = 1;
 	FILE *f;
 
