@@ -162,7 +162,8 @@ static void the_real_kernel(void **state)
 /* Hooks run in the middle of the program's own calls. */
 static void errno_is_the_programs(void **state)
 {
-	char buf[8];
+	static uint32_t word;
+	char buf[8] = "";
 
 	(void)state;
 	errno = 4711;
@@ -173,7 +174,7 @@ static void errno_is_the_programs(void **state)
 	assert_false(os_linux.file_exists("/nowhere"));
 	assert_true(os_linux.psi_open("/nowhere", "some") < 0);
 	assert_true(os_linux.replace_file("/nowhere/at/all", buf, 1) < 0);
-	os_linux.futex_wait(buf, 1234567, 1);
+	os_linux.futex_wait(&word, 1, 1);
 	assert_int_equal(errno, 4711);
 }
 
