@@ -8,7 +8,7 @@
 running=
 trap '[ -z "$running" ] || kill "$running"; exit 130' INT TERM HUP
 
-test_timeout=${TEST_TIMEOUT:-180} # seconds, for each test
+test_timeout=${TEST_TIMEOUT:-600} # seconds, for each test
 passed=0 failed=0 skipped=0
 failures=()
 
