@@ -92,3 +92,5 @@ EXTRA_DIST += tests/unit/hookpath
 if !SANITIZED
 TESTS += tests/unit/hookpath
 endif
+
+CLEANFILES += tests/integration/lock

@@ -13,6 +13,17 @@ progs=$top/tests/integration
 tmp=$(mktemp -d) || exit 99
 LIMIT=${LIMIT:-120} # seconds a program may take
 
+# One of them changes the machine for a while (changes_machine=yes), which the others must not meet. A
+# lock that ends with the test; where there is no flock they are on their own.
+if command -v flock >/dev/null; then
+	exec 9>"$progs/lock"
+	if [ "${changes_machine:-no}" = yes ]; then
+		flock -x 9
+	else
+		flock -s 9
+	fi
+fi
+
 # Every test works in its own language and without what its caller set.
 unset LD_PRELOAD PTRECLAIM_CONF MALLOC_CONF
 export LC_ALL=C

@@ -17,12 +17,6 @@ if !SANITIZED
 if HAVE_JEMALLOC
 TESTS += $(itests)
 
-# It changes the machine for a moment, which the others must not meet.
-tests/integration/system.log: \
-	tests/integration/conf.log tests/integration/faults.log tests/integration/fork.log \
-	tests/integration/hooks.log tests/integration/matrix.log tests/integration/off.log \
-	tests/integration/owner.log tests/integration/redis.log tests/integration/waste.log
-
 check_PROGRAMS += tests/integration/hammer
 tests_integration_hammer_SOURCES = \
 	tests/integration/hammer.c tests/integration/hammer.h \

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # What only root can set up: strict overcommit, transparent huge pages, few mappings, setuid
 # programs. What is changed for the whole machine is put back at once, on any way out.
+# shellcheck disable=SC2034 # read by lib.sh
+changes_machine=yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 needs hammer linked timeout
