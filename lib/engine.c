@@ -87,12 +87,15 @@ void engine_after_fork(void)
 
 bool engine_map(void *addr, size_t len, bool ours)
 {
+	uint64_t t = stats_hook_begin();
+
 	if (engine.mode != CONF_ON)
 		return false;
 	engine_check_fork();
 	if (!region_map((uintptr_t)addr, len, ours))
 		return false;
 	stats_add(STAT_MAPPED, len);
+	stats_hook_end(STAT_HOOK_MAP, t);
 	return true;
 }
 
@@ -240,7 +243,7 @@ bool engine_release(void *start, size_t len)
 bool engine_unmap(void *start, size_t len)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	uint64_t deadline = 0;
+	uint64_t t = stats_hook_begin(), deadline = 0;
 
 	if (engine.mode != CONF_ON)
 		return true;
@@ -270,6 +273,7 @@ bool engine_unmap(void *start, size_t len)
 		} while (page < p.to);
 	}
 	stats_add(STAT_UNMAPPED, len);
+	stats_hook_end(STAT_HOOK_UNMAP, t);
 	return true;
 }
 

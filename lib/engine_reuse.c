@@ -63,18 +63,16 @@ static void runs_finish(struct runs *s)
 {
 	bool few = s->pages <= POLICY_FEW_PAGES;
 
+	if (s->n && !few && s->solid) {
+		/* The pages between the runs are the caller's as well, and empty: one run of all. */
+		s->run[0].end = s->run[s->n - 1].end;
+		s->n = 1;
+	}
 	for (unsigned i = 0; i < s->n; i++) {
-		uintptr_t addr = s->run[i].addr, end = s->run[i].end;
-
 		if (few)
-			keep(addr, end, s->range);
-		else if (s->solid)
-			/* The pages between the runs are the caller's as well, and empty. */
-			zap(addr, s->run[s->n - 1].end);
+			keep(s->run[i].addr, s->run[i].end, s->range);
 		else
-			zap(addr, end);
-		if (!few && s->solid)
-			break;
+			zap(s->run[i].addr, s->run[i].end);
 	}
 	s->n = 0;
 	s->pages = 0;
@@ -161,7 +159,6 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
 	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = addr};
-	size_t prefix;
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
 	REGION_SET(dirty);
@@ -170,8 +167,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		return ENGINE_STRANGERS;
 	engine_check_fork();
 	if (need_zero) {
-		prefix = policy_prefix(runs.range);
-		runs.keep_to += bytes(prefix);
+		runs.keep_to += bytes(policy_prefix(runs.range));
 		if (policy_sparse(runs.range))
 			flush_ahead(addr, end, runs.keep_to);
 	}

@@ -337,6 +337,30 @@ static void observe_changes_nothing(void **state)
 	assert_int_equal(count_of(STAT_RELEASED), fake_pages(512));
 }
 
+/* A sample of the calls of each verb is timed; none is left out. */
+static void every_verb_is_timed(void **state)
+{
+	struct stats_snapshot snap;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_true(engine_map(fake_addr(0, 0), fake_pages(512), true));
+		assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(1), true), ENGINE_OK);
+		assert_true(engine_release(fake_addr(0, 0), fake_pages(1)));
+		/* Seven calls in two rounds: a sample of one in 16 comes by all of them. */
+		if (i % 2)
+			assert_true(engine_unmap(fake_addr(0, 0), fake_pages(512)));
+	}
+	stats_snapshot(&snap);
+	for (unsigned h = 0; h < STAT_HOOKS; h++) {
+		uint64_t n = 0;
+
+		for (unsigned b = 0; b < STATS_BUCKETS; b++)
+			n += snap.hook_ns[h][b];
+		assert_true(n > 0);
+	}
+}
+
 static void padding_is_remembered_once(void **state)
 {
 	(void)state;
@@ -374,6 +398,7 @@ int main(void)
 		TEST(fork_turns_flight_into_pending),
 		TEST(paused_keeps_the_account),
 		TEST(observe_changes_nothing),
+		TEST(every_verb_is_timed),
 		TEST(padding_is_remembered_once),
 	};
 
