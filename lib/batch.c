@@ -245,8 +245,23 @@ static void add_range(struct flight *f, uintptr_t addr, size_t len, uint8_t flag
 
 static void ask_later(struct flight *f, const struct region *r)
 {
+	struct iovec *last;
+
 	if (!backend_asks())
 		return;
+	/* The kernel looks a VMA up for each range: let neighbours share one. */
+	if (f->asks) {
+		last = &f->ask[f->asks - 1];
+		if ((uintptr_t)last->iov_base + last->iov_len == r->base) {
+			last->iov_len += os_region_size;
+			return;
+		}
+		if (r->base + os_region_size == (uintptr_t)last->iov_base) {
+			last->iov_base = (void *)r->base;
+			last->iov_len += os_region_size;
+			return;
+		}
+	}
 	f->ask[f->asks++] = (struct iovec){.iov_base = (void *)r->base, .iov_len = os_region_size};
 }
 

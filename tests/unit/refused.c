@@ -150,11 +150,23 @@ static void pt_reclaim_asks_after_the_pieces(void **state)
 	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
 	assert_int_equal(backend_kind(), CONF_BACKEND_PT_RECLAIM);
 	use_region(0);
-	use_region(1);
+	use_region(2);
 	assert_true(alloc_free(0, 0, 10));
-	assert_true(alloc_free(1, 5, 10));
+	assert_true(alloc_free(2, 5, 10));
 	flush_all();
-	assert_calls("vec-dontneed 0.0+10 1.5+10", "vec-reclaim 0.0+512 1.0+512", NONE);
+	assert_calls("vec-dontneed 0.0+10 2.5+10", "vec-reclaim 0.0+512 2.0+512", NONE);
+}
+
+static void neighbours_are_asked_about_as_one(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	use_region(1);
+	use_region(2);
+	assert_true(alloc_free(1, 5, 10));
+	assert_true(alloc_free(2, 5, 10));
+	flush_all();
+	assert_calls("vec-dontneed 1.5+10 2.5+10", "reclaim 1.0+1024", NONE);
 }
 
 static void zapped_regions_are_only_asked_about(void **state)
@@ -171,7 +183,7 @@ static void zapped_regions_are_only_asked_about(void **state)
 	engine_zapped(fake_addr(7, 510), fake_pages(4));
 	batch_sweep(&f);
 	assert_int_equal(count_of(STAT_REGIONS_SWEPT), 3);
-	assert_calls("vec-reclaim 8.0+512 7.0+512 0.0+512", NONE);
+	assert_calls("vec-reclaim 7.0+1024 0.0+512", NONE);
 	batch_sweep(&f);
 	assert_calls(NONE);
 }
@@ -210,6 +222,7 @@ int main(void)
 		TEST(remap_only_what_is_ours),
 		TEST(remap_falls_back_to_a_zap),
 		TEST(pt_reclaim_asks_after_the_pieces),
+		TEST(neighbours_are_asked_about_as_one),
 		TEST(zapped_regions_are_only_asked_about),
 		TEST(out_of_memory_declines),
 	};
