@@ -224,6 +224,7 @@ void batch_issue(struct flight *f)
 		backend_ask(f->ask, f->asks);
 	f->n = 0;
 	f->asks = 0;
+	f->asked = 0;
 	f->bytes = 0;
 }
 
@@ -243,12 +244,18 @@ static void add_range(struct flight *f, uintptr_t addr, size_t len, uint8_t flag
 	atomic_fetch_add(&in_flight, (int64_t)len);
 }
 
+static bool asked_enough(const struct flight *f)
+{
+	return f->asks == f->cap || f->asked >= BATCH_ASK_BYTES;
+}
+
 static void ask_later(struct flight *f, const struct region *r)
 {
 	struct iovec *last;
 
 	if (!backend_asks())
 		return;
+	f->asked += os_region_size;
 	/* The kernel looks a VMA up for each range: let neighbours share one. */
 	if (f->asks) {
 		last = &f->ask[f->asks - 1];
@@ -302,7 +309,7 @@ __attribute__((noinline)) void batch_flush_region(struct region *r, struct fligh
 	}
 	gauge_add(&pending, -((int64_t)n << os_page_shift));
 	stats_add(STAT_ZAPPED, (uint64_t)n << os_page_shift);
-	if (f->n == f->cap || f->asks == f->cap || f->bytes >= BATCH_FLIGHT_BYTES)
+	if (f->n == f->cap || asked_enough(f) || f->bytes >= BATCH_FLIGHT_BYTES)
 		batch_issue(f);
 }
 
@@ -470,7 +477,7 @@ void batch_sweep(struct flight *f)
 		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_SWEEP);
 		stats_add(STAT_REGIONS_SWEPT, 1);
 		ask_later(f, r);
-		if (f->asks == f->cap)
+		if (asked_enough(f))
 			batch_issue(f);
 	}
 	batch_issue(f);

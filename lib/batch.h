@@ -39,7 +39,8 @@ struct flight {
 	size_t bytes;
 	struct iovec *vec;
 	uint8_t *flag;
-	unsigned asks; /* regions to be passed to MADV_PT_RECLAIM afterwards */
+	unsigned asks; /* ranges of regions to be passed to MADV_PT_RECLAIM afterwards */
+	size_t asked;  /* their bytes */
 	struct iovec *ask;
 	unsigned failed; /* ranges that were refused */
 	unsigned issued; /* how often it was */
@@ -53,6 +54,9 @@ struct flight {
 
 /* Most bytes in one flight: what bounds the wait of somebody who wants one of its pages back. */
 #define BATCH_FLIGHT_BYTES ((size_t)16 << 20)
+
+/* Most bytes asked about at once: the kernel cuts a vector off at 2 GiB. */
+#define BATCH_ASK_BYTES ((size_t)1 << 30)
 
 /* Pages of r became pending: queue it. Returns true if the queue was empty. */
 bool batch_pending(struct region *r, unsigned pages);

@@ -188,6 +188,18 @@ static void zapped_regions_are_only_asked_about(void **state)
 	assert_calls(NONE);
 }
 
+static void no_vector_is_longer_than_a_kernel_takes(void **state)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	/* 2 GiB, of which a vector would lose its last page. What lies above the fake is not seen. */
+	engine_zapped(fake_addr(0, 0), fake_pages(1024 * 512));
+	batch_sweep(&f);
+	assert_calls("reclaim 0.0+262144", NONE);
+}
+
 static void *no_memory(size_t len)
 {
 	(void)len;
@@ -224,6 +236,7 @@ int main(void)
 		TEST(pt_reclaim_asks_after_the_pieces),
 		TEST(neighbours_are_asked_about_as_one),
 		TEST(zapped_regions_are_only_asked_about),
+		TEST(no_vector_is_longer_than_a_kernel_takes),
 		TEST(out_of_memory_declines),
 	};
 
