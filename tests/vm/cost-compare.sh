@@ -26,7 +26,12 @@ function load(file, into,	f) {
 	close(file)
 }
 function judge(name, what, of, least, most,	ratio) {
-	if (!what || !of) {
+	if (!what) {
+		print "FAIL: " name ": not measured on the patched kernel"
+		failed++
+		return
+	}
+	if (!of) {
 		print "SKIP: " name ": not measured"
 		return
 	}

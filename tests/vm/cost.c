@@ -41,12 +41,13 @@ static int compare(const void *a, const void *b)
 
 static void say(const char *name, uint64_t *sample, size_t n, double each)
 {
+	const uint64_t *median = sample + n / 2;
 	char least[64];
 
 	for (size_t i = 0; i < n; i++)
 		sample[i] -= overhead < sample[i] ? overhead : sample[i];
 	qsort(sample, n, sizeof(*sample), compare);
-	vm_figure(name, (double)sample[n / 2] / each);
+	vm_figure(name, (double)*median / each);
 	(void)snprintf(least, sizeof(least), "%s_min", name);
 	vm_figure(least, (double)sample[0] / each);
 }

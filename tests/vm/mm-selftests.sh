@@ -43,9 +43,15 @@ sysctl unprivileged_userfaultfd 1 2>/dev/null
 results() { # NAME STATUS LOG
 	echo "$1: exit status $2"
 	sed -n -E '
+		s/\x1b\[[0-9;]*m//g
 		s/^[[:space:]#]*(ok|not ok) [0-9]+[[:space:]]*-?[[:space:]]*(.*)$/\1 \2/
 		t keep
 		s/^# (Totals:.*)$/\1/
+		t keep
+		# Older ones have words of their own, and dots for the time that something took.
+		s/^(.*[^.])\.{3,} *(OK|Fail|done|failed|skipped.*)[[:space:]]*$/\1: \2/
+		t keep
+		s/^(Run test: .*)$/\1/
 		t keep
 		d
 		:keep
@@ -81,7 +87,7 @@ run merge
 run mremap_test
 run mremap_dontunmap
 run mseal_test
-run uffd-unit-tests
+limit=$((limit * 3)) run uffd-unit-tests # more than a hundred of them
 run uffd-stress anon 16 4
 run uffd-stress shmem 16 4
 run uffd-stress shmem-private 16 4
@@ -112,7 +118,6 @@ run hugetlb-madvise
 run hugetlb-mmap
 run hugetlb-mremap
 run hugetlb-shm
-run hugetlb_fault_after_madv
 run hugetlb_madv_vs_map
 run gup_longterm
 run on-fault-limit
@@ -130,6 +135,7 @@ if [ $full = yes ]; then
 	run ksm_tests -N -m 1
 	run ksm_tests -N -m 0
 	run hugetlb_dio
+	run hugetlb_fault_after_madv
 	run migration
 	run compaction_test
 	run transhuge-stress -d 20
