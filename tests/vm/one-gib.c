@@ -67,8 +67,8 @@ static void all_of_it(char *base, size_t n)
 	vm_check(after <= start + UPPER_LEVELS, "VmPTE is back to within 8 kB",
 		 "%lu -> %lu -> %lu kB", (unsigned long)start, (unsigned long)zapped,
 		 (unsigned long)after);
-	vm_check(freed == (int64_t)n, "pt_reclaim_freed counts every table", "%ld of %zu",
-		 (long)freed, n);
+	vm_check(freed == (int64_t)n, "pt_reclaim_freed counts every table", "%ld of %zu%s",
+		 (long)freed, n, vm_event("pt_reclaim_freed") < 0 ? " (no such counter)" : "");
 }
 
 static void some_kept(char *base, size_t n)

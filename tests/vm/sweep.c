@@ -119,9 +119,12 @@ static int reclaim(char *base, size_t n, size_t vector)
 		size_t k = n - i < vector ? n - i : vector;
 		uint64_t before = all_faults();
 
-		r = vector == n ? os.madvise(base, n * os_region_size, OS_MADV_PT_RECLAIM)
-				: vm_advise(base + i * os_region_size, k, 0, os_region_size,
-					    OS_MADV_PT_RECLAIM, VM_VECTOR);
+		r = vector == n
+			    ? os.madvise(base, n * os_region_size, OS_MADV_PT_RECLAIM)
+			    /* A page of each will do, since it is rounded outwards, and 1,024 whole
+				 * regions would be more than a vector can name. */
+			    : vm_advise(base + i * os_region_size, k, 0, os_page_size,
+					OS_MADV_PT_RECLAIM, VM_VECTOR);
 		calls_with_faults += all_faults() > before;
 	}
 	return r;

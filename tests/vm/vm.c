@@ -12,6 +12,8 @@
 
 #include "floor.h"
 
+#define VM_BYTES ((size_t)INT32_MAX & ~(os_page_size - 1))
+
 static const char *line = "";
 static bool patched;
 static unsigned passed, failed, skipped;
@@ -222,6 +224,8 @@ int vm_advise(char *base, size_t n, size_t offset, size_t len, int advice, size_
 {
 	struct iovec vec[VM_VECTOR];
 
+	/* The kernel cuts a vector at MAX_RW_COUNT: 1,024 whole regions are a page too long. */
+	vector = vector < VM_BYTES / len ? vector : VM_BYTES / len;
 	for (size_t i = 0; i < n;) {
 		size_t k = 0;
 		int r;
