@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 include tests/integration/local.mk
+include tests/stress/local.mk
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-conf tests/unit/t-export
