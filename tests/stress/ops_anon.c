@@ -233,7 +233,7 @@ static void move_there_and_back(struct worker *w, struct slot *s, int flags)
 {
 	struct piece p = pick_piece(w, s, 64);
 	struct slot *park = parking(w, p.n);
-	size_t len = p.n * page_size, at, some = pick(w, p.n);
+	size_t len, at, some = pick(w, p.n);
 	void *q;
 
 	if (!park)
