@@ -13,6 +13,7 @@ tests_stress_reclaim_stress_SOURCES = \
 	tests/stress/ops_uffd.c \
 	tests/stress/ops_uring.c \
 	tests/stress/process.c \
+	tests/stress/prod.c \
 	tests/stress/reclaim.c \
 	tests/stress/tune.c \
 	tests/stress/uffd.c \

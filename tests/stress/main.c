@@ -38,7 +38,7 @@ struct shared *shared;
 size_t page_size, page_words, region_pages;
 bool supported;
 
-static pid_t pids[MAX_PROCS + 1];
+static pid_t pids[MAX_PROCS + 2];
 static size_t alive;
 static bool bad;
 
@@ -118,24 +118,24 @@ static void parse(int argc, char **argv)
 	}
 }
 
-/* Like other tests' processes, ours shall not be the ones that a full machine kills. */
+static bool child(void)
+{
+	pids[alive] = fork();
+	need(pids[alive] >= 0, "fork");
+	return !pids[alive++];
+}
+
 static void start(void)
 {
 	for (unsigned i = 0; i < opts.procs; i++) {
 		atomic_store(&shared->busy[i], opts.workers);
-		pids[alive] = fork();
-		if (!pids[alive])
+		if (child())
 			stress_process(i);
-		need(pids[alive] > 0, "fork");
-		alive++;
 	}
-	if (!supported)
-		return;
-	pids[alive] = fork();
-	if (!pids[alive])
+	if (supported && child())
 		remote_process(pids);
-	need(pids[alive] > 0, "fork");
-	alive++;
+	if (opts.tune && child())
+		prod_process();
 }
 
 /* Did one end? All of them do, after the stop. */
@@ -224,8 +224,6 @@ static void watch(void)
 			       (unsigned long long)(now < end ? (end - now) / NS : 0));
 			(void)fflush(stdout);
 		}
-		if (opts.tune && now / NS % 4 == 0)
-			tune_tick();
 	}
 	kill_all();
 }
@@ -248,7 +246,7 @@ static bool expected_to_run(enum op op)
 {
 	if (op >= OP_reclaim_page)
 		return supported;
-	if (op == OP_compact_memory)
+	if (op >= OP_lru_gen_age && op <= OP_compact_memory)
 		return opts.tune;
 	return true;
 }
@@ -287,6 +285,7 @@ int main(int argc, char **argv)
 		      0);
 	if (shared == MAP_FAILED)
 		return 1;
+	/* When memory runs out, others are to go. */
 	write_file("/proc/self/oom_score_adj", "-900");
 	supported = advice_works();
 	freed = vmstat("pt_reclaim_freed");

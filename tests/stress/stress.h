@@ -123,6 +123,9 @@ struct slot {
 	X(read_smaps_rollup)                                                                       \
 	X(read_numa_maps)                                                                          \
 	X(read_clear_refs)                                                                         \
+	X(lru_gen_age)                                                                             \
+	X(lru_gen_evict)                                                                           \
+	X(page_idle)                                                                               \
 	X(compact_memory)                                                                          \
 	X(reclaim_page)                                                                            \
 	X(reclaim_region)                                                                          \
@@ -287,6 +290,7 @@ void uring_init(struct uring *u);
 bool advice_works(void);
 _Noreturn void stress_process(unsigned process);
 _Noreturn void remote_process(const pid_t *pids);
+_Noreturn void prod_process(void);
 void *reclaim_thread(void *arg);
 void *reader_thread(void *arg);
 void *worker_thread(void *arg);
@@ -295,7 +299,6 @@ void child_life(struct worker *w);
 /* tune.c: switches of the machine, and what it says. */
 void tune(void);
 void untune(void);
-void tune_tick(void);
 uint64_t vmstat(const char *name);
 void dump_stacks(const pid_t *pids, size_t n);
 

@@ -82,11 +82,6 @@ void untune(void)
 	}
 }
 
-void tune_tick(void)
-{
-	count(OP_compact_memory, write_file("/proc/sys/vm/compact_memory", "1"));
-}
-
 uint64_t vmstat(const char *name)
 {
 	char line[128];
