@@ -159,6 +159,21 @@ void slot_map(struct slot *s, size_t first, size_t n)
 		madvise(addr(first), n * page_size, MADV_MERGEABLE);
 }
 
+/* Half of the shared ones are on a disk, if there is one. */
+static int open_shared(struct slot *s)
+{
+	size_t bytes = s->n * page_size;
+	int fd;
+
+	s->disk = false;
+	if (!opts.dir || now_ns() & 1024)
+		return open_memfd("slot", bytes);
+	fd = open(opts.dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	need(fd >= 0 && !ftruncate(fd, (off_t)bytes), opts.dir);
+	s->disk = true;
+	return fd;
+}
+
 /* A new kind for a slot of the mixed arena: everything in it goes. */
 void slot_kind(struct slot *s, unsigned kind)
 {
@@ -170,7 +185,7 @@ void slot_kind(struct slot *s, unsigned kind)
 	}
 	s->kind = kind;
 	if (kind == K_SHM) {
-		s->fd = open_memfd("slot", s->n * page_size);
+		s->fd = open_shared(s);
 		need(s->fd >= 0, "memfd_create");
 		pages_set(s->first, s->n, P_ZERO);
 	}

@@ -7,6 +7,7 @@
  *	--hang N     seconds without progress that are a failure (120)
  *	--tune       khugepaged, KSM and NUMA balancing at full speed while it runs (root)
  *	--sysrq      let the kernel log who hangs
+ *	--dir DIR    shared mappings also of files there
  *	--require A,B  these operations must not be unavailable
  *
  * To test the test: --advice N, another number than 26; --inject lose|stray|fill|hang, an error that
@@ -70,10 +71,10 @@ static enum inject inject_name(const char *text)
 static void parse(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"seconds", 1, NULL, 's'}, {"seed", 1, NULL, 'S'},    {"workers", 1, NULL, 'w'},
-		{"procs", 1, NULL, 'p'},   {"hang", 1, NULL, 'h'},    {"tune", 0, NULL, 't'},
-		{"sysrq", 0, NULL, 'q'},   {"require", 1, NULL, 'r'}, {"advice", 1, NULL, 'a'},
-		{"inject", 1, NULL, 'i'},  {NULL, 0, NULL, 0}};
+		{"seconds", 1, NULL, 's'}, {"seed", 1, NULL, 'S'},   {"workers", 1, NULL, 'w'},
+		{"procs", 1, NULL, 'p'},   {"hang", 1, NULL, 'h'},   {"tune", 0, NULL, 't'},
+		{"sysrq", 0, NULL, 'q'},   {"dir", 1, NULL, 'd'},    {"require", 1, NULL, 'r'},
+		{"advice", 1, NULL, 'a'},  {"inject", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -101,6 +102,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'r':
 			opts.require = optarg;
+			break;
+		case 'd':
+			opts.dir = optarg;
 			break;
 		case 'a':
 			opts.advice = (int)number(optarg, 0, 1000);

@@ -4,6 +4,7 @@
 #
 # In the environment: STRESS_SECONDS (180); STRESS_SEED (1); STRESS_WORKERS (4), in each of
 # STRESS_PROCS (2) processes; STRESS_HANG (120), the seconds without progress that are a failure;
+# STRESS_DIR, a folder on a disk, for files to map;
 # STRESS_REQUIRE, operations, by commas, that must not be unavailable; RECLAIM_STRESS, the program,
 # if it is not beside this script; STRESS_NG, a command, or "no"; STRESS_TUNE=no leaves the machine's
 # switches as they are.
@@ -74,7 +75,7 @@ fi
 timeout -k 10 $((seconds + ${STRESS_HANG:-120} + 300)) "$program" --seconds "$seconds" \
 	--seed "${STRESS_SEED:-1}" --workers "${STRESS_WORKERS:-4}" --procs "${STRESS_PROCS:-2}" \
 	--hang "${STRESS_HANG:-120}" "${switches[@]}" \
-	${STRESS_REQUIRE:+--require "$STRESS_REQUIRE"} >"$tmp/out" 2>&1 </dev/null
+	${STRESS_DIR:+--dir "$STRESS_DIR"} ${STRESS_REQUIRE:+--require "$STRESS_REQUIRE"} >"$tmp/out" 2>&1 </dev/null
 status=$?
 grep -vE '^(PASS|SKIP|FAIL): ' "$tmp/out"
 case $status in

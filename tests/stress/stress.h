@@ -62,6 +62,7 @@ struct slot {
 	size_t first, n; /* pages */
 	unsigned owner, kind;
 	int fd;	       /* K_SHM */
+	bool disk;     /* K_SHM on a file system */
 	bool sealed;   /* mseal */
 	bool dirty;    /* something may have entries */
 	bool changing; /* its kind may change */

@@ -32,10 +32,12 @@ static bool allowed(enum op op, const struct slot *s)
 {
 	if (!(table[op].kinds & s->kind))
 		return false;
+	/* File systems do not expect writes through pins, and say so in the log. */
+	if (s->kind == K_SHM && s->disk && (op == OP_gup_write || op == OP_io_uring))
+		return false;
 	if (s->sealed)
 		return op != OP_mprotect && op != OP_unmap_map && op != OP_mremap &&
 		       op != OP_mremap_dontunmap;
-	/* Only what is registered as one mapping can be counted on there. */
 	return op != OP_rekind || s->changing;
 }
 
