@@ -4,10 +4,9 @@
 #
 # In the environment: STRESS_SECONDS (180); STRESS_SEED (1); STRESS_WORKERS (4), in each of
 # STRESS_PROCS (2) processes; STRESS_HANG (120), the seconds without progress that are a failure;
-# STRESS_DIR, a folder on a disk, for files to map;
-# STRESS_REQUIRE, operations, by commas, that must not be unavailable; RECLAIM_STRESS, the program,
-# if it is not beside this script; STRESS_NG, a command, or "no"; STRESS_TUNE=no leaves the machine's
-# switches as they are.
+# STRESS_DIR, a folder on a disk, for files to map; STRESS_REQUIRE, operations, by commas, that must
+# not be unavailable; STRESS_NG, a command, or "no"; STRESS_TUNE=no leaves the machine's switches as
+# they are; RECLAIM_STRESS, the program, if it is not beside this script or in build/.
 #
 # It needs root, /proc, /sys and a writable /tmp; with debugfs the NUMA scanner is faster. Prints
 # "PASS: name", "SKIP: name: reason" or "FAIL: name: reason". What the kernel logs is for the caller
@@ -15,7 +14,9 @@
 set -u
 
 seconds=${STRESS_SECONDS:-180}
-program=${RECLAIM_STRESS:-$(dirname "$0")/reclaim-stress}
+here=$(dirname "$0")
+program=${RECLAIM_STRESS:-$here/reclaim-stress}
+[ -x "$program" ] || program=$here/../../build/tests/stress/reclaim-stress
 stress_ng=${STRESS_NG:-stress-ng}
 tmp=$(mktemp -d) || exit 1
 switches=(--tune --sysrq)
