@@ -296,6 +296,9 @@ static void uffd_arena(struct arena *a, bool wp)
 		for (enum op op = wp ? OP_wp_write : OP_uffd_touch;
 		     op <= (wp ? OP_wp_clear : OP_uffd_move); op++)
 			count(op, error);
+		for (enum op op = wp ? OP_monitor_unprotect : OP_monitor_copy;
+		     op <= (wp ? OP_monitor_unprotect : OP_monitor_move); op++)
+			count(op, error);
 	}
 }
 

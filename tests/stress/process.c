@@ -67,7 +67,7 @@ void *reader_thread(void *arg)
 		/* Referenced bits, soft-dirty bits where there are any. */
 		count(OP_read_clear_refs,
 		      write_file("/proc/self/clear_refs", pick(w, 2) ? "1" : "4"));
-		usleep(1000);
+		usleep(20000);
 	}
 	return NULL;
 }

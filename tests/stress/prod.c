@@ -105,11 +105,11 @@ void prod_process(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!shared->stop) {
 		lru_gen(&w);
-		if (pick(&w, 8) == 0)
+		if (pick(&w, 32) == 0)
 			page_idle();
 		if (pick(&w, 16) == 0)
 			count(OP_compact_memory, write_file("/proc/sys/vm/compact_memory", "1"));
-		usleep(50000);
+		usleep(200000);
 	}
 	_exit(0);
 }

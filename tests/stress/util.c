@@ -115,7 +115,8 @@ int write_file(const char *path, const char *text)
 /* Memory nodes 0 to N-1 are what a test machine has. */
 int online_nodes(void)
 {
-	static int nodes;
+	static _Atomic(int) known;
+	int nodes = known;
 	char path[64];
 
 	if (nodes)
@@ -126,9 +127,8 @@ int online_nodes(void)
 		if (access(path, R_OK))
 			break;
 	}
-	if (!nodes)
-		nodes = 1;
-	return nodes;
+	known = nodes ? nodes : 1;
+	return known;
 }
 
 long sys_process_madvise(int pidfd, const void *vec, size_t n, int advice)
