@@ -5,7 +5,7 @@
  *	--seconds N  how long (120)		--seed N     of everything random (1)
  *	--workers N  in each process (4)	--procs N    processes (2)
  *	--hang N     seconds without progress that are a failure (120)
- *	--tune       khugepaged, KSM and NUMA balancing at full speed while it runs (root)
+ *	--tune       khugepaged, KSM and NUMA balancing at speed while it runs (root)
  *	--sysrq      let the kernel log who hangs
  *	--dir DIR    shared mappings also of files there
  *	--require A,B  these operations must not be unavailable
@@ -220,9 +220,11 @@ static void watch(void)
 			bad = true;
 			break;
 		}
-		if (now > end)
+		if (now > end && !shared->stop) {
 			shared->stop = true;
-		if (now > next) {
+			end = now;
+		}
+		if (now > next && !shared->stop) {
 			next += 60 * NS;
 			printf("... %llu s left\n",
 			       (unsigned long long)(now < end ? (end - now) / NS : 0));
@@ -230,6 +232,8 @@ static void watch(void)
 		}
 	}
 	kill_all();
+	if (!bad)
+		printf("the last look at every page took %.1f s\n", (double)(now_ns() - end) / NS);
 }
 
 static bool required(const char *name)

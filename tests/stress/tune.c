@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * tune - khugepaged, KSM and NUMA balancing at full speed, put back afterwards; stacks of who hangs.
+ * tune - khugepaged, KSM and NUMA balancing at speed, put back afterwards; stacks of who hangs. ksmd
+ * sleeps a little: without that it takes a processor, and the guest has two.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -30,8 +31,8 @@ static struct setting {
 	{THP "khugepaged/max_ptes_none", "511", ""},
 	{THP "khugepaged/max_ptes_swap", "256", ""},
 	{THP "khugepaged/max_ptes_shared", "256", ""},
-	{MM "ksm/sleep_millisecs", "0", ""},
-	{MM "ksm/pages_to_scan", "2000", ""},
+	{MM "ksm/sleep_millisecs", "10", ""},
+	{MM "ksm/pages_to_scan", "500", ""},
 	{MM "ksm/use_zero_pages", "1", ""},
 	{MM "ksm/run", "1", ""},
 	{"/proc/sys/kernel/numa_balancing", "1", ""},
