@@ -15,7 +15,7 @@
 #include "stress.h"
 
 #define FOCUS 3	 /* regions in a tide */
-#define TIDE  96 /* operations of each worker in it */
+#define TIDE  40 /* operations of each worker in it */
 
 struct kind_op {
 	void (*run)(struct worker *w, struct slot *s);
