@@ -87,6 +87,9 @@ case $status in
 *) say FAIL reclaim-stress "exit status $status; $(grep -m 1 -E '^(CORRUPT|FAILED|HANG)|NEVER DONE|no page table was' "$tmp/out")" ;;
 esac
 
+if [ -n "$beside" ] && [ $failed -ne 0 ]; then
+	exit 1 # and stop it
+fi
 if [ -z "$beside" ]; then
 	say SKIP "stress-ng beside it" "no stress-ng"
 	exit $failed

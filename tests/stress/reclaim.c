@@ -149,12 +149,16 @@ void remote_process(const pid_t *pids)
 		done = done < 0 ? -errno : done;
 		if (done == -ESRCH)
 			break;
-		/* EFAULT, ENOMEM: it is not there yet, or has holes. */
+		/* ENOMEM: it is not there yet, or has holes. EPERM, EINVAL: not this kernel, or us. */
 		count(OP_reclaim_remote, done == -ENOMEM ? 0 : done);
-		if (done < 0 && done != -ENOMEM && done != -EPERM)
+		if (done == -EPERM || done == -EINVAL)
+			break;
+		if (done < 0 && done != -ENOMEM)
 			fail("the advice from outside: %s", strerror((int)-done));
 		if (pick(&w, 4) == 0)
 			usleep(100);
 	}
+	while (!shared->stop)
+		usleep(100000);
 	_exit(0);
 }
