@@ -3,7 +3,7 @@
  * reclaim-stress - see stress.h.
  *
  *	--seconds N  how long (120)		--seed N     of everything random (1)
- *	--workers N  in each process (4)	--procs N    processes (2)
+ *	--workers N  in each process (4)	--procs N    processes (1)
  *	--hang N     seconds without progress that are a failure (120)
  *	--tune       khugepaged, KSM and NUMA balancing at speed while it runs (root)
  *	--sysrq      let the kernel log who hangs
@@ -31,7 +31,7 @@
 
 struct options opts = {.seconds = 120,
 		       .workers = 4,
-		       .procs = 2,
+		       .procs = 1,
 		       .hang = 120,
 		       .seed = 1,
 		       .advice = MADV_PT_RECLAIM};

@@ -3,7 +3,7 @@
 # reclaim-stress.sh - in a guest whose kernel has MADV_PT_RECLAIM: reclaim-stress, stress-ng beside it.
 #
 # In the environment: STRESS_SECONDS (180); STRESS_SEED (1); STRESS_WORKERS (4), in each of
-# STRESS_PROCS (2) processes; STRESS_HANG (120), the seconds without progress that are a failure;
+# STRESS_PROCS (1) processes; STRESS_HANG (120), the seconds without progress that are a failure;
 # STRESS_DIR, a folder on a disk, for files to map; STRESS_REQUIRE, operations, by commas, that must
 # not be unavailable; STRESS_NG, a command, or "no"; STRESS_TUNE=no leaves the machine's switches as
 # they are; RECLAIM_STRESS, the program, if it is not beside this script or in build/.
@@ -68,14 +68,14 @@ fi
 
 if [ "$stress_ng" != no ] && command -v "$stress_ng" >/dev/null; then
 	# shellcheck disable=SC2046 # words
-	(cd "$tmp" && exec nice -n 10 "$stress_ng" --temp-path "$tmp" --timeout "$seconds" --oomable \
+	(cd "$tmp" && exec nice -n 15 "$stress_ng" --temp-path "$tmp" --timeout "$seconds" --oomable \
 		--metrics-brief --no-rand-seed $(stressors)) >"$tmp/ng" 2>&1 </dev/null &
 	beside=$!
 fi
 
 # The program ends by itself, and sees to its own hangs; this is for the rest.
 timeout -k 10 $((seconds + ${STRESS_HANG:-120} + 300)) "$program" --seconds "$seconds" \
-	--seed "${STRESS_SEED:-1}" --workers "${STRESS_WORKERS:-4}" --procs "${STRESS_PROCS:-2}" \
+	--seed "${STRESS_SEED:-1}" --workers "${STRESS_WORKERS:-4}" --procs "${STRESS_PROCS:-1}" \
 	--hang "${STRESS_HANG:-120}" "${switches[@]}" \
 	${STRESS_DIR:+--dir "$STRESS_DIR"} ${STRESS_REQUIRE:+--require "$STRESS_REQUIRE"} >"$tmp/out" 2>&1 </dev/null
 status=$?

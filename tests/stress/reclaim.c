@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,7 +84,16 @@ static size_t ranges(struct worker *w, struct iovec *vec, unsigned char *from)
 static void reclaim_once(struct worker *w, int pidfd, struct iovec *vec)
 {
 	size_t page = pick(w, total_pages), n;
+	bool drain;
 	long done;
+
+	/* Half of the time where the workers are. */
+	if (pick(w, 2)) {
+		page = tide_region(w, shared->ticks[proc], &drain) * region_pages;
+		page += pick(w, region_pages);
+		if (page >= total_pages)
+			page = total_pages - 1;
+	}
 
 	switch (pick(w, 8)) {
 	case 0:
@@ -121,6 +132,8 @@ void *reclaim_thread(void *arg)
 	int pidfd = sys_pidfd_open(getpid());
 
 	need(vec && pidfd >= 0, "pidfd_open");
+	/* They never sleep; the workers should get on, too. */
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 5);
 	for (;;) {
 		if (opts.inject)
 			inject(w);

@@ -296,6 +296,7 @@ void *reclaim_thread(void *arg);
 void *reader_thread(void *arg);
 void *worker_thread(void *arg);
 void child_life(struct worker *w);
+size_t tide_region(struct worker *w, uint64_t ticks, bool *drain);
 
 /* tune.c: switches of the machine, and what it says. */
 void tune(void);

@@ -103,15 +103,24 @@ static struct slot *any_slot(struct worker *w)
 	}
 }
 
+/* One of the regions of the tide after so many operations. */
+size_t tide_region(struct worker *w, uint64_t ticks, bool *drain)
+{
+	uint64_t tide = ticks / (TIDE * opts.workers);
+	uint64_t place = opts.seed + (tide >> 1) * FOCUS + pick(w, FOCUS);
+
+	*drain = tide & 1;
+	return (size_t)(rng_next(&place) % regions);
+}
+
 static void step(struct worker *w)
 {
-	uint64_t tide = atomic_fetch_add(&shared->ticks[proc], 1) / (TIDE * opts.workers);
-	uint64_t place = opts.seed + (tide >> 1) * FOCUS + pick(w, FOCUS);
-	bool drain = tide & 1;
+	bool drain;
+	size_t region = tide_region(w, atomic_fetch_add(&shared->ticks[proc], 1), &drain);
 	struct slot *s = NULL;
 
 	if (pick(w, 8))
-		s = slot_in(w, (size_t)(rng_next(&place) % regions), drain);
+		s = slot_in(w, region, drain);
 	if (!s) {
 		s = any_slot(w);
 		drain = pick(w, 2);
