@@ -58,6 +58,7 @@ void *reader_thread(void *arg)
 {
 	static char buf[1 << 16];
 	struct worker *w = arg;
+	uint64_t last = 0;
 
 	for (;;) {
 		count(OP_read_pagemap, read_pagemap(buf, sizeof(buf)));
@@ -67,7 +68,7 @@ void *reader_thread(void *arg)
 		/* Referenced bits, soft-dirty bits where there are any. */
 		count(OP_read_clear_refs,
 		      write_file("/proc/self/clear_refs", pick(w, 2) ? "1" : "4"));
-		usleep(20000);
+		pace(&last, proc, 40, 1000);
 	}
 	return NULL;
 }

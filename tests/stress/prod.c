@@ -101,6 +101,7 @@ static void page_idle(void)
 void prod_process(void)
 {
 	struct worker w = {.rng = opts.seed + 4242};
+	uint64_t last = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (!shared->stop) {
@@ -109,7 +110,7 @@ void prod_process(void)
 			page_idle();
 		if (pick(&w, 16) == 0)
 			count(OP_compact_memory, write_file("/proc/sys/vm/compact_memory", "1"));
-		usleep(200000);
+		pace(&last, 0, 100, 2000);
 	}
 	_exit(0);
 }

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 #include "stress.h"
 
 #define MOST_RANGES 1024
+#define CALLS	    4 /* for each operation of the workers, at most, by each thread */
 
 /* That the kernel knows the advice, and that it does not take a page. */
 bool advice_works(void)
@@ -130,17 +129,15 @@ void *reclaim_thread(void *arg)
 	struct worker *w = arg;
 	struct iovec *vec = calloc(MOST_RANGES, sizeof(*vec));
 	int pidfd = sys_pidfd_open(getpid());
+	uint64_t last = 0;
 
 	need(vec && pidfd >= 0, "pidfd_open");
-	/* They never sleep; the workers should get on, too. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 5);
 	for (;;) {
 		if (opts.inject)
 			inject(w);
-		if (supported)
+		for (unsigned i = 0; supported && i < CALLS; i++)
 			reclaim_once(w, pidfd, vec);
-		else
-			usleep(1000);
+		pace(&last, proc, 1, 10);
 	}
 	return NULL;
 }
@@ -150,6 +147,7 @@ void remote_process(const pid_t *pids)
 {
 	struct worker w = {.rng = opts.seed + 999};
 	struct iovec *vec = calloc(MOST_RANGES, sizeof(*vec));
+	uint64_t last[MAX_PROCS] = {0};
 	int pidfd[MAX_PROCS];
 
 	total_pages = layout_pages();
@@ -168,8 +166,7 @@ void remote_process(const pid_t *pids)
 			break;
 		if (done < 0 && done != -ENOMEM)
 			fail("the advice from outside: %s", strerror((int)-done));
-		if (pick(&w, 4) == 0)
-			usleep(100);
+		pace(&last[i], (unsigned)i, 1, 5);
 	}
 	while (!shared->stop)
 		usleep(100000);

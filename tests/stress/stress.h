@@ -254,6 +254,7 @@ uint64_t rng_next(uint64_t *state);
 size_t pick(struct worker *w, size_t n);
 uint64_t now_ns(void);
 void nap(struct worker *w);
+void pace(uint64_t *last, unsigned process, uint64_t ops, unsigned ms);
 bool count(enum op op, long result);
 void need(bool ok, const char *what);
 int write_file(const char *path, const char *text);

@@ -79,6 +79,17 @@ void nap(struct worker *w)
 	}
 }
 
+/*
+ * Those beside the workers go no faster than so many operations of theirs, or milliseconds: on a slow
+ * machine there would be nothing else.
+ */
+void pace(uint64_t *last, unsigned process, uint64_t ops, unsigned ms)
+{
+	for (unsigned i = 0; i < ms && atomic_load(&shared->ticks[process]) < *last + ops; i++)
+		usleep(1000);
+	*last = atomic_load(&shared->ticks[process]);
+}
+
 bool count(enum op op, long result)
 {
 	struct op_count *c = &shared->ops[op];

@@ -152,6 +152,7 @@ static void tour(struct worker *w)
 			struct slot *s = &slots[(start + i) % slot_count];
 
 			if (s->owner == w->id && allowed(op, s) && s->n > 1) {
+				atomic_fetch_add(&shared->ticks[proc], 1);
 				run(w, op, s);
 				times++;
 			}
