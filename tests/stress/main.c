@@ -216,7 +216,7 @@ static bool hangs(uint64_t now)
 				seen[p][w].when = now;
 				seen[p][w].machine = machine;
 			} else if (now - seen[p][w].when > opts.hang * NS &&
-				   machine - seen[p][w].machine > opts.hang / 2) {
+				   machine - seen[p][w].machine > opts.hang / 2.0) {
 				printf("HANG: worker %u of process %u (%d) has done nothing for %u "
 				       "s\n",
 				       w, p, (int)pids[p], opts.hang);

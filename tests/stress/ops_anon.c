@@ -83,7 +83,7 @@ static void zap(struct worker *w, struct slot *s, size_t first, size_t n)
 {
 	int result;
 
-	check_some(w, first, n);
+	check_written(first, n);
 	result = advise(w, 0, first, n, MADV_DONTNEED);
 	if (!count(w->op, result))
 		fail_page(first, "MADV_DONTNEED of %zu pages: %s", n, strerror(-result));
@@ -117,6 +117,7 @@ void op_zap_vector(struct worker *w, struct slot *s)
 
 	if (pidfd < 0)
 		pidfd = sys_pidfd_open(getpid());
+	check_written(s->first, s->n);
 	for (; n < 16 && at < s->first + s->n; n++) {
 		size_t len = 1 + pick(w, 4), left = s->first + s->n - at;
 
@@ -155,7 +156,7 @@ void op_madv_free(struct worker *w, struct slot *s)
 {
 	struct piece p = pick_piece(w, s, s->n);
 
-	check_some(w, p.first, p.n);
+	check_written(p.first, p.n);
 	if (count(w->op, advise(w, 0, p.first, p.n, MADV_FREE))) {
 		for (size_t i = p.first; i < p.first + p.n; i++) {
 			if (pages[i].state == P_FULL)
@@ -202,8 +203,10 @@ void op_mprotect(struct worker *w, struct slot *s)
 void op_unmap_map(struct worker *w, struct slot *s)
 {
 	struct piece p = pick_piece(w, s, s->n);
-	int result = munmap(addr(p.first), p.n * page_size) ? -errno : 0;
+	int result;
 
+	check_written(p.first, p.n);
+	result = munmap(addr(p.first), p.n * page_size) ? -errno : 0;
 	log_event(w, 0, p.first, p.n, result);
 	count(w->op, result);
 	nap(w);
@@ -297,6 +300,7 @@ void op_guard(struct worker *w, struct slot *s)
 	struct piece p = pick_piece(w, s, 32);
 	size_t some = p.first + pick(w, p.n);
 
+	check_written(p.first, p.n);
 	if (!count(w->op, advise(w, 0, p.first, p.n, MADV_GUARD_INSTALL)))
 		return;
 	zapped(s, p.first, p.n);
@@ -316,7 +320,7 @@ void op_rekind(struct worker *w, struct slot *s)
 
 	if (!s->changing)
 		return;
-	check_some(w, s->first, s->n);
+	check_written(s->first, s->n);
 	slot_kind(s, kinds[pick(w, 6)]);
 	log_event(w, s->kind, s->first, s->n, 0);
 	nap(w);

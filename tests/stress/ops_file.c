@@ -29,9 +29,11 @@ static void emptied(struct worker *w, struct piece p, int result)
 void op_punch(struct worker *w, struct slot *s)
 {
 	struct piece p = pick_piece(w, s, s->n);
-	int fd = s->kind == K_FILE ? arena_fd : s->fd;
-	int result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			       file_offset(s, p.first), (off_t)(p.n * page_size));
+	int fd = s->kind == K_FILE ? arena_fd : s->fd, result;
+
+	check_written(p.first, p.n);
+	result = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, file_offset(s, p.first),
+			   (off_t)(p.n * page_size));
 
 	emptied(w, p, result ? -errno : 0);
 }
@@ -39,7 +41,10 @@ void op_punch(struct worker *w, struct slot *s)
 void op_madv_remove(struct worker *w, struct slot *s)
 {
 	struct piece p = pick_piece(w, s, s->n);
-	int result = madvise(addr(p.first), p.n * page_size, MADV_REMOVE);
+	int result;
+
+	check_written(p.first, p.n);
+	result = madvise(addr(p.first), p.n * page_size, MADV_REMOVE);
 
 	emptied(w, p, result ? -errno : 0);
 }
@@ -47,8 +52,10 @@ void op_madv_remove(struct worker *w, struct slot *s)
 void op_truncate(struct worker *w, struct slot *s)
 {
 	size_t keep = pick(w, s->n), gone = s->first + keep;
-	int result = ftruncate(s->fd, file_offset(s, gone)) ? -errno : 0;
+	int result;
 
+	check_written(gone, s->n - keep);
+	result = ftruncate(s->fd, file_offset(s, gone)) ? -errno : 0;
 	log_event(w, 0, gone, s->n - keep, result);
 	if (!count(w->op, result))
 		return;

@@ -40,7 +40,7 @@ static void inject(struct worker *w)
 {
 	size_t page = arena_anon.first + pick(w, arena_anon.n);
 
-	if (pick(w, 64))
+	if (pick(w, 8))
 		return;
 	if (opts.inject == INJECT_LOSE) {
 		madvise(addr(page), page_size, MADV_DONTNEED);

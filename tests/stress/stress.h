@@ -240,6 +240,7 @@ void page_write(struct worker *w, const struct slot *s, size_t page);
 void check_at(const void *p, size_t page, const char *where);
 void check_page(size_t page);
 void check_pages(size_t first, size_t n);
+void check_written(size_t first, size_t n);
 void check_some(struct worker *w, size_t first, size_t n);
 uint64_t pagemap_entry(const void *p);
 _Noreturn void fail_page(size_t page, const char *format, ...)
