@@ -211,7 +211,10 @@ static void cut(const struct arena *a, uint64_t *rng)
 		size_t n = stripe(rng);
 
 		need(slot_count < MAX_SLOTS, "slots");
-		/* Some regions have one owner, so that whole ones are zapped as well. */
+		/* Half of each in large pieces, so that tables are empty often and whole ones zapped. */
+		if (at >= a->first + a->n / 2)
+			n = region_pages / (1 + rng_next(rng) % 3);
+		/* One owner has all of it. */
 		if (at % region_pages == 0 && rng_next(rng) % 5 == 0)
 			n = region_pages;
 		if (n > end - at)

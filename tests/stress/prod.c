@@ -104,11 +104,11 @@ void prod_process(void)
 	uint64_t last = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (!shared->stop) {
+	for (bool first = true; !shared->stop; first = false) {
 		lru_gen(&w);
-		if (pick(&w, 32) == 0)
+		if (first || pick(&w, 32) == 0)
 			page_idle();
-		if (pick(&w, 16) == 0)
+		if (first || pick(&w, 16) == 0)
 			count(OP_compact_memory, write_file("/proc/sys/vm/compact_memory", "1"));
 		pace(&last, 0, 100, 2000);
 	}
