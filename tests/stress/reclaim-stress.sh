@@ -79,9 +79,8 @@ fi
 timeout -k 10 $((seconds + ${STRESS_HANG:-120} + 300)) "$program" --seconds "$seconds" \
 	--seed "${STRESS_SEED:-1}" --workers "${STRESS_WORKERS:-4}" --procs "${STRESS_PROCS:-1}" \
 	--hang "${STRESS_HANG:-120}" "${switches[@]}" \
-	${STRESS_DIR:+--dir "$STRESS_DIR"} ${STRESS_REQUIRE:+--require "$STRESS_REQUIRE"} >"$tmp/out" 2>&1 </dev/null
-status=$?
-grep -vE '^(PASS|SKIP|FAIL): ' "$tmp/out"
+	${STRESS_DIR:+--dir "$STRESS_DIR"} ${STRESS_REQUIRE:+--require "$STRESS_REQUIRE"} 2>&1 </dev/null | tee "$tmp/out" | grep --line-buffered -vE '^(PASS|SKIP|FAIL): '
+status=${PIPESTATUS[0]}
 case $status in
 0) say PASS reclaim-stress ;;
 77) say SKIP reclaim-stress "this kernel does not know the advice; the rest ran well" ;;
