@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 include tests/integration/local.mk
 include tests/vm/local.mk
+include tests/stress/local.mk
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-conf tests/unit/t-export
