@@ -25,4 +25,4 @@ tests_vm_zapped_SOURCES = tests/vm/zapped.c
 tests_vm_zapped_LDADD = tests/vm/libvm.la
 
 EXTRA_DIST += tests/vm/lib.sh tests/vm/churn.sh tests/vm/cost.sh tests/vm/cost-compare.sh \
-	tests/vm/mm-selftests.sh tests/vm/mm-compare.sh kernel-patch/selftests
+	tests/vm/mm-selftests.sh tests/vm/mm-compare.sh tests/vm/selftest.sh kernel-patch/selftests
