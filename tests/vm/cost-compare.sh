@@ -55,7 +55,9 @@ BEGIN {
 				(f[1] in s) && s[f[1]] ? sprintf("%.4f", p[f[1]] / s[f[1]]) : "-"
 	}
 	judge("freeing an empty table", p["free_empty"], a["dontneed_empty"], 0, 1.0)
-	judge("a table kept for its first page", p["kept_first"], a["dontneed_empty"], 0, 0.15)
+	# Where each range of a vector is a call of its own (6.12), the calls are most of it.
+	judge("a table kept for its first page", p["kept_first"], a["dontneed_empty"], 0,
+		against == stock ? 0.15 : 0.20)
 	judge("a table kept for its last page", p["kept_last"], a["dontneed_empty"], 0, 0.6)
 	judge("fault, write, table there", p["fault_write"], s["fault_write"], 0.995, 1.005)
 	judge("fault, write, first", p["fault_write_first"], s["fault_write_first"], 0.995, 1.005)
