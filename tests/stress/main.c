@@ -227,9 +227,21 @@ static bool hangs(uint64_t now)
 	return false;
 }
 
+static void say_progress(uint64_t left)
+{
+	uint64_t done = 0, calls = 0;
+
+	for (enum op op = 0; op < OP_COUNT; op++)
+		*(op >= OP_reclaim_page ? &calls : &done) += shared->ops[op].ok;
+	printf("... %llu s left; %llu operations, %llu calls of the advice, this machine ran %.0f "
+	       "s\n",
+	       (unsigned long long)left, (unsigned long long)done, (unsigned long long)calls,
+	       machine_seconds());
+}
+
 static void watch(void)
 {
-	uint64_t end = now_ns() + opts.seconds * NS, next = now_ns() + 60 * NS, now;
+	uint64_t end = now_ns() + opts.seconds * NS, next = now_ns() + 30 * NS, now;
 
 	while (reap() && !bad) {
 		usleep(200000);
@@ -251,9 +263,8 @@ static void watch(void)
 			end = now;
 		}
 		if (now > next && !shared->stop) {
-			next += 60 * NS;
-			printf("... %llu s left\n",
-			       (unsigned long long)(now < end ? (end - now) / NS : 0));
+			next += 30 * NS;
+			say_progress(now < end ? (end - now) / NS : 0);
 			(void)fflush(stdout);
 		}
 	}

@@ -114,6 +114,7 @@ while read -r status name; do
 		;;
 	esac
 done <"$tmp/ng"
+echo "stress-ng: $(wc -l <"$tmp/ng") of ${#stressors[@]} had their turn"
 if ! grep -q '^0 ' "$tmp/ng"; then
 	say FAIL "stress-ng beside it" "none of its stressors ran"
 elif [ $failed -eq 0 ]; then
