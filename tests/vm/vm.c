@@ -28,7 +28,8 @@ const char *vm_line(void)
 	return line;
 }
 
-static void result(const char *word, const char *name, const char *format, va_list args)
+__attribute__((format(printf, 3, 0))) static void result(const char *word, const char *name,
+							 const char *format, va_list args)
 {
 	(void)printf("%s: %s: ", word, name);
 	(void)vprintf(format, args);
