@@ -179,9 +179,11 @@ static void idle(const char *what, int64_t tables)
 		return;
 	}
 	/* What looking and the threads' start cost is a handful; a call that takes part is one each. */
-	vm_check(!r && d.tlb == 0 && d.remote <= 0 && d.cal < calls / 10 && d.freed == 0, name,
-		 "result %d, TLB %ld, CAL %ld in %ld calls, freed %ld", r, (long)d.tlb, (long)d.cal,
-		 (long)calls, (long)d.freed);
+	/* One or two may be somebody else's, each time; a call that sends any would send hundreds. */
+	vm_check(!r && d.tlb < calls / 50 && d.remote < calls / 50 && d.cal < calls / 10 &&
+			 d.freed == 0,
+		 name, "result %d, TLB %ld, CAL %ld in %ld calls, freed %ld", r, (long)d.tlb,
+		 (long)d.cal, (long)calls, (long)d.freed);
 	(void)strncat(name, ": tables examined", sizeof(name) - strlen(name) - 1);
 	vm_check(d.scanned == tables * calls, name, "%ld, not %ld", (long)d.scanned,
 		 (long)(tables * calls));
