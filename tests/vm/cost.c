@@ -112,8 +112,8 @@ static void vectored(const char *name, int advice, void (*prepare)(void))
 	say(name, sample, ROUNDS, REGIONS);
 }
 
-/* One plain call for each region, as on kernels without vectors. */
-static void plain(const char *name, int advice, size_t len, void (*prepare)(void))
+/* `calls` plain calls, one region after the other, that are the work of all regions. */
+static void single(const char *name, int advice, size_t len, size_t calls, void (*prepare)(void))
 {
 	uint64_t sample[ROUNDS];
 
@@ -126,31 +126,23 @@ static void plain(const char *name, int advice, size_t len, void (*prepare)(void
 		untouched();
 		prepare();
 		t = counter();
-		for (size_t i = 0; i < REGIONS; i++)
+		for (size_t i = 0; i < calls; i++)
 			(void)os.madvise(base + i * os_region_size, len, advice);
 		sample[round] = counter() - t;
 	}
 	say(name, sample, ROUNDS, REGIONS);
 }
 
-/* And a single call for all of them. */
+/* One for each region, as on kernels without vectors. */
+static void plain(const char *name, int advice, size_t len, void (*prepare)(void))
+{
+	single(name, advice, len, REGIONS, prepare);
+}
+
+/* And one for all of them. */
 static void once(const char *name, int advice, void (*prepare)(void))
 {
-	uint64_t sample[ROUNDS];
-
-	untouched();
-	if (os.madvise(base, os_region_size, advice))
-		return;
-	for (size_t round = 0; round < ROUNDS; round++) {
-		uint64_t t;
-
-		untouched();
-		prepare();
-		t = counter();
-		(void)os.madvise(base, REGIONS * os_region_size, advice);
-		sample[round] = counter() - t;
-	}
-	say(name, sample, ROUNDS, REGIONS);
+	single(name, advice, REGIONS * os_region_size, 1, prepare);
 }
 
 /*
