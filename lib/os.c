@@ -46,9 +46,38 @@ void os_init(void)
 		os_init_sizes((size_t)sysconf(_SC_PAGESIZE));
 }
 
-/* syscall(2) without its effect on errno. */
+/*
+ * A system call, its error as a negative number. Where we know how, without libc's syscall(2): that one
+ * is interposed (hooks/madvise.c), and what we do ourselves must not be taken for the program's doing.
+ */
 static long os_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
+#if defined(__x86_64__) && defined(__LP64__)
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long r;
+
+	__asm__ volatile("syscall"
+			 : "=a"(r)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return r;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+#else
 	int saved = errno;
 	long r = syscall(nr, a, b, c, d, e, f);
 
@@ -56,6 +85,7 @@ static long os_syscall(long nr, long a, long b, long c, long d, long e, long f)
 		r = -errno;
 	errno = saved;
 	return r;
+#endif
 }
 
 #define SYS0(nr)	     os_syscall(nr, 0, 0, 0, 0, 0, 0)
