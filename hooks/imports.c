@@ -41,6 +41,8 @@ static const void *pointer(const struct dl_phdr_info *info, Elf64_Addr value)
 struct object {
 	const Elf64_Sym *symbols;
 	const char *strings;
+	const uint32_t *gnu_hash;
+	const Elf64_Half *versions;
 	struct table all, plt;
 };
 
@@ -59,6 +61,12 @@ static struct object object_of(const struct dl_phdr_info *info)
 			break;
 		case DT_STRTAB:
 			o.strings = pointer(info, d->d_un.d_ptr);
+			break;
+		case DT_GNU_HASH:
+			o.gnu_hash = pointer(info, d->d_un.d_ptr);
+			break;
+		case DT_VERSYM:
+			o.versions = pointer(info, d->d_un.d_ptr);
 			break;
 		case DT_RELA:
 			o.all.rela = pointer(info, d->d_un.d_ptr);
@@ -188,4 +196,80 @@ bool imports_replace(const char *name, const void *inside, void (*ours)(void))
 
 	(void)dl_iterate_phdr(replace, &s);
 	return s.found;
+}
+
+/* Not the version that a plain name means. */
+#define VERSION_HIDDEN 0x8000
+
+static void *definition(const struct dl_phdr_info *info, const struct object *o, uint32_t symbol,
+			const char *name)
+{
+	const Elf64_Sym *s = &o->symbols[symbol];
+
+	if (s->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(s->st_info) != STT_FUNC ||
+	    ELF64_ST_BIND(s->st_info) == STB_LOCAL || strcmp(o->strings + s->st_name, name) != 0 ||
+	    (o->versions && o->versions[symbol] & VERSION_HIDDEN))
+		return NULL;
+	return (void *)(info->dlpi_addr + s->st_value);
+}
+
+static void *defined_by(const struct dl_phdr_info *info, const char *name)
+{
+	struct object o = object_of(info);
+	const uint32_t *bucket, *chain;
+	uint32_t hash = 5381, n, last;
+
+	/* Every object that a Linux distribution builds has one. */
+	if (!o.gnu_hash || !o.symbols || !o.strings)
+		return NULL;
+	for (const char *c = name; *c; c++)
+		hash = hash * 33 + (unsigned char)*c;
+	/* Header: buckets, first symbol, words of the filter, its shift. */
+	if (!o.gnu_hash[0])
+		return NULL;
+	bucket = o.gnu_hash + 4 + o.gnu_hash[2] * (sizeof(Elf64_Addr) / sizeof(uint32_t));
+	chain = bucket + o.gnu_hash[0];
+	n = bucket[hash % o.gnu_hash[0]];
+	if (n < o.gnu_hash[1])
+		return NULL;
+	do {
+		void *p = NULL;
+
+		last = chain[n - o.gnu_hash[1]];
+		if ((last | 1) == (hash | 1))
+			p = definition(info, &o, n, name);
+		if (p)
+			return p;
+		n++;
+	} while (!(last & 1));
+	return NULL;
+}
+
+struct next {
+	const char *name;
+	const void *ours;
+	bool passed;
+	void *before, *behind;
+};
+
+static int look_behind(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct next *n = arg;
+
+	(void)size;
+	if (holds(info, n->ours))
+		n->passed = true;
+	else if (n->passed)
+		n->behind = defined_by(info, n->name);
+	else if (!n->before)
+		n->before = defined_by(info, n->name);
+	return n->behind != NULL;
+}
+
+void *imports_find(const char *name, const void *ours)
+{
+	struct next n = {.name = name, .ours = ours};
+
+	(void)dl_iterate_phdr(look_behind, &n);
+	return n.behind ? n.behind : n.before;
 }

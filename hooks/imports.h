@@ -16,5 +16,11 @@ bool imports_any(const char *name, const void *const *except);
  * linker. False: it does not, or it is the program itself, which is not touched. Not from a hook.
  */
 bool imports_replace(const char *name, const void *inside, void (*ours)(void));
+/*
+ * The function that a call of `name` would reach if the object that holds `ours` did not stand in
+ * front: of the objects loaded behind that the first that defines it, else of all others. NULL: nobody
+ * does. Allocates nothing and stays out of the dynamic linker's lookup, which may.
+ */
+void *imports_find(const char *name, const void *ours);
 
 #endif

@@ -311,6 +311,11 @@ bool jemalloc_install(void)
 	return jemalloc_poll();
 }
 
+const void *jemalloc_served(void)
+{
+	return je.installed ? (const void *)je.ctl : NULL;
+}
+
 static bool arena_is_ours(size_t arena)
 {
 	struct je_hooks *cur = NULL;

@@ -42,6 +42,9 @@ bool jemalloc_install(void);
 /* Install on arenas that came into use meanwhile. The worker's chore: false when none are left. */
 bool jemalloc_poll(void);
 
+/* An address in the object that the served jemalloc is; NULL: none is served. */
+const void *jemalloc_served(void);
+
 /* The hooks that wrap `prev`, made on first use; NULL if there are too many. */
 struct je_hooks *jemalloc_wrap(struct je_hooks *prev);
 /* What h wraps, or h if it is not ours. */

@@ -175,11 +175,9 @@ static bool hook_purge_forced(struct je_hooks *h, void *addr, size_t size, size_
 {
 	struct shim *s = shim_of(h);
 
-	if (!s->prev->purge_forced ||
-	    s->prev->purge_forced(s->prev, addr, size, offset, length, arena))
-		return true;
-	engine_zapped(at(addr, offset), length);
-	return false;
+	/* Its madvise is seen by hooks/madvise.c. */
+	return !s->prev->purge_forced ||
+	       s->prev->purge_forced(s->prev, addr, size, offset, length, arena);
 }
 
 static bool hook_split(struct je_hooks *h, void *addr, size_t size, size_t a, size_t b,

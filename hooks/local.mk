@@ -2,8 +2,10 @@
 lib_LTLIBRARIES += hooks/libptreclaim.la
 include_HEADERS += lib/ptreclaim.h
 hooks_libptreclaim_la_SOURCES = \
+	hooks/gperftools.c hooks/gperftools_hooks.c hooks/gperftools.h \
 	hooks/imports.c hooks/imports.h \
 	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
+	hooks/madvise.c hooks/madvise.h \
 	hooks/preload.c \
 	hooks/public.c \
 	hooks/publish.c hooks/publish.h

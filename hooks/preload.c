@@ -3,7 +3,9 @@
  * preload - what happens when the library is loaded: configuration, mode, which allocators are in
  * this process, fork handler, statistics at exit.
  */
+#include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,15 +13,17 @@
 
 #include "conf.h"
 #include "engine.h"
+#include "gperftools.h"
 #include "jemalloc.h"
+#include "madvise.h"
 #include "os.h"
 #include "ptreclaim.h"
 #include "publish.h"
 #include "worker.h"
 
 static struct conf conf;
-static char allocator[80] = "none";
-static bool active;
+static char allocators[160]; /* "jemalloc 5.3.0, gperftools 2.10" */
+static _Atomic bool active;
 
 static void say(const char *line)
 {
@@ -36,6 +40,22 @@ static void say_verbose(const char *line)
 		say(line);
 }
 
+static void served(const char *name, const char *version)
+{
+	size_t n = strlen(allocators);
+
+	(void)snprintf(allocators + n, sizeof(allocators) - n, "%s%s%s%s", n ? ", " : "", name,
+		       *version ? " " : "", version);
+}
+
+static void left_alone(const char *name, const char *version, const char *why)
+{
+	char line[256];
+
+	(void)snprintf(line, sizeof(line), "%s %s is left alone: %s", name, version, why);
+	say(line);
+}
+
 /* In the child there is no worker. Starting one here rather than at the first need keeps thread
  * creation, which allocates, out of the hooks. */
 static void after_fork_in_child(void)
@@ -44,40 +64,126 @@ static void after_fork_in_child(void)
 		return;
 	engine_fork_child();
 	conf_refresh_pid(&conf);
-	publish_init(&conf, allocator);
+	publish_init(&conf, allocators);
 	/* Says nothing of a failure: the child may have no standard error, and it works without. */
 	(void)worker_start(&conf);
+}
+
+static void start_engine(void)
+{
+	if (!atomic_load(&active))
+		engine_init(&conf);
+	atomic_store(&active, true);
 }
 
 static bool start_jemalloc(void)
 {
 	struct je_found found;
-	char line[256];
 
-	if (!jemalloc_find(&found)) {
-		say_verbose("no jemalloc in this process: nothing to do");
+	if (!jemalloc_find(&found))
 		return false;
-	}
-	(void)snprintf(allocator, sizeof(allocator), "jemalloc %s", found.version);
 	if (found.refused) {
-		(void)snprintf(line, sizeof(line), "%s is left alone: %s", allocator,
-			       found.refused);
-		say(line);
+		left_alone("jemalloc", found.version, found.refused);
 		return false;
 	}
 	if (found.warning)
 		say(found.warning);
-	engine_init(&conf);
+	start_engine();
+	served("jemalloc", found.version);
 	if (jemalloc_install())
 		worker_set_chore(jemalloc_poll);
 	return true;
 }
 
-__attribute__((constructor)) static void preload_init(void)
+static bool start_gperftools(void)
+{
+	char version[32], line[256];
+	const char *why;
+
+	if (!gperftools_find(version, sizeof(version)))
+		return false;
+	start_engine();
+	why = gperftools_install();
+	if (!why) {
+		served("gperftools", version);
+		return true;
+	}
+	(void)snprintf(line, sizeof(line), "gperftools %s: %s: what it zaps is swept only", version,
+		       why);
+	say_verbose(line);
+	return false;
+}
+
+/* A program that had nothing to serve at its start has zapped something. */
+static void start_late(void)
+{
+	if (engine_init(&conf) == CONF_OFF)
+		return;
+	served("others", "");
+	publish_init(&conf, allocators);
+	atomic_store(&active, true);
+}
+
+/* The allocator behind the madvise adapter, if it has a name. */
+static const char *name_of_others(char *buf, size_t cap)
+{
+	int (*version)(void);
+	int v;
+
+	*(void **)&version = dlsym(RTLD_DEFAULT, "mi_version");
+	if (!version)
+		return "others";
+	/* 209 is 2.0.9; newer ones say 30403 for 3.4.3. */
+	v = version();
+	if (v < 10000)
+		(void)snprintf(buf, cap, "mimalloc %d.%d.%d", v / 100, v / 10 % 10, v % 10);
+	else
+		(void)snprintf(buf, cap, "mimalloc %d.%d.%d", v / 10000, v / 100 % 100, v % 100);
+	return buf;
+}
+
+/*
+ * The madvise adapter: for allocators without hooks, those that could not be served, and those that come
+ * with a plug-in. A thread of its own is for programs that will need it.
+ */
+static void start_others(void)
+{
+	const void *served_already[3] = {NULL};
+	char name[64];
+	size_t n = 0;
+
+	if (jemalloc_served())
+		served_already[n++] = jemalloc_served();
+	if (gperftools_served())
+		served_already[n++] = gperftools_served();
+	if (!madvise_wanted(served_already)) {
+		madvise_install(conf.sweep_ms, n ? NULL : start_late);
+		return;
+	}
+	start_engine();
+	served(name_of_others(name, sizeof(name)), "");
+	madvise_install(conf.sweep_ms, NULL);
+}
+
+static void start_worker(void)
 {
 	char line[256];
-	bool good;
 	int r;
+
+	(void)pthread_atfork(NULL, NULL, after_fork_in_child);
+	r = worker_start(&conf);
+	if (!r)
+		return;
+	(void)snprintf(line, sizeof(line),
+		       "no thread for the flusher (%s): pages are zapped at once", strerror(r));
+	say(line);
+}
+
+__attribute__((constructor)) static void preload_init(void)
+{
+	bool deferring;
+	char line[512];
+	bool good;
 
 	os_init();
 	good = conf_load(&conf, getauxval(AT_SECURE) != 0, say);
@@ -87,30 +193,27 @@ __attribute__((constructor)) static void preload_init(void)
 	}
 	if (conf_effective_mode(&conf) == CONF_OFF)
 		return;
-	active = start_jemalloc();
-	if (!active)
+	deferring = start_jemalloc();
+	deferring |= start_gperftools();
+	start_others();
+	if (!atomic_load(&active)) {
+		say_verbose("no allocator in this process that gives memory back by madvise");
 		return;
-	publish_init(&conf, allocator);
+	}
+	publish_init(&conf, allocators);
 	if (conf.stats_file[0])
 		worker_set_report(publish_file);
-	if (conf_effective_mode(&conf) == CONF_ON) {
-		(void)pthread_atfork(NULL, NULL, after_fork_in_child);
-		r = worker_start(&conf);
-		if (r) {
-			(void)snprintf(line, sizeof(line),
-				       "no thread for the flusher (%s): pages are zapped at once",
-				       strerror(r));
-			say(line);
-		}
-	}
+	/* Without pages to flush there is only the sweep to do, and files to write. */
+	if (engine_mode() == CONF_ON && (deferring || engine_sweeps() || conf.stats_file[0]))
+		start_worker();
 	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s", ptreclaim_version(),
-		       allocator, engine_backend_name(), conf_mode_name(engine_mode()));
+		       allocators, engine_backend_name(), conf_mode_name(engine_mode()));
 	say_verbose(line);
 }
 
 __attribute__((destructor)) static void preload_exit(void)
 {
-	if (!active)
+	if (!atomic_load(&active))
 		return;
 	/* A child that never came to a hook counts its own all the same. */
 	engine_after_fork();

@@ -40,6 +40,7 @@ static void render(bool (*how)(struct export_buf *, const struct export_input *)
 		       .tables = tables,
 		       .pending_bytes = state.pending_bytes,
 		       .kept_bytes = state.kept_bytes,
+		       .reclaimable_bytes = engine_reclaimable(),
 		       .version = ptreclaim_version(),
 		       .mode = conf_mode_name(engine_mode()),
 		       .backend = engine_backend_name(),

@@ -12,6 +12,7 @@
 #include "stats.h"
 
 static enum conf_backend kind = CONF_BACKEND_NONE;
+static bool whole_frees;
 
 /* Vectors work until an error that a plain call over the same range does not give. */
 static _Atomic bool vectors = true;
@@ -20,6 +21,11 @@ static _Atomic bool ask_vectors = true;
 enum conf_backend backend_kind(void)
 {
 	return kind;
+}
+
+bool backend_whole_frees(void)
+{
+	return whole_frees;
 }
 
 bool backend_asks(void)
@@ -230,7 +236,7 @@ bool backend_probe(enum conf_backend which)
 	return ok;
 }
 
-enum conf_backend backend_choose(enum conf_backend want)
+static enum conf_backend first_that_works(void)
 {
 	static const enum conf_backend order[] = {
 		CONF_BACKEND_PT_RECLAIM,
@@ -238,16 +244,18 @@ enum conf_backend backend_choose(enum conf_backend want)
 		CONF_BACKEND_REMAP,
 	};
 
-	kind = CONF_BACKEND_NONE;
-	if (want != CONF_BACKEND_AUTO) {
-		if (backend_probe(want))
-			kind = want;
-		return kind;
-	}
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (backend_probe(order[i])) {
-			kind = order[i];
-			break;
-		}
+		if (backend_probe(order[i]))
+			return order[i];
+	return CONF_BACKEND_NONE;
+}
+
+enum conf_backend backend_choose(enum conf_backend want)
+{
+	if (want == CONF_BACKEND_AUTO)
+		kind = first_that_works();
+	else
+		kind = backend_probe(want) ? want : CONF_BACKEND_NONE;
+	whole_frees = kind == CONF_BACKEND_DONTNEED || backend_probe(CONF_BACKEND_DONTNEED);
 	return kind;
 }

@@ -34,6 +34,9 @@ enum conf_backend backend_kind(void);
 /* Does the chosen backend free tables that are empty among pages in use? */
 bool backend_asks(void);
 
+/* Does the kernel free the table of a region that one zap covers? Known once one was chosen. */
+bool backend_whole_frees(void);
+
 /* Does this backend do its job on a scratch mapping? Takes well under a millisecond. */
 bool backend_probe(enum conf_backend which);
 

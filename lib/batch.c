@@ -7,7 +7,10 @@
 #include "gauge.h"
 #include "os.h"
 
-static struct batch_limits limits;
+static struct {
+	_Atomic uint64_t bytes;
+	bool may_remap;
+} limits;
 
 /*
  * Pending queue, oldest first: a stack of newcomers, and a list in order of age that was made of
@@ -18,7 +21,6 @@ static _Atomic(struct region *) newest __attribute__((aligned(128)));
 static _Atomic(struct region *) oldest;
 static _Atomic(struct region *) refused_queue;
 static _Atomic uint64_t refused_bytes; /* about what waits there */
-static _Atomic(struct region *) sweep_queue;
 static _Atomic uint32_t generation;
 
 static struct gauge pending __attribute__((aligned(128)));
@@ -30,9 +32,15 @@ static _Atomic uint32_t waiting;
 
 void batch_init(const struct batch_limits *l)
 {
-	limits = *l;
+	limits.may_remap = l->may_remap;
+	batch_limit(l->bytes);
+}
+
+void batch_limit(uint64_t bytes)
+{
+	atomic_store(&limits.bytes, bytes);
 	/* All shards together stay within a sixteenth of the limit. */
-	pending.grain = (int64_t)(l->bytes / 16 / STATS_SHARDS);
+	atomic_store(&pending.grain, (int64_t)(bytes / 16 / STATS_SHARDS));
 }
 
 static int64_t slop(void)
@@ -47,6 +55,11 @@ uint64_t batch_bytes_near(void)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+uint64_t batch_bytes_most(void)
+{
+	return batch_bytes_near() + (uint64_t)slop();
+}
+
 uint64_t batch_bytes_exact(void)
 {
 	int64_t n = gauge_exact(&pending) + atomic_load(&in_flight);
@@ -56,28 +69,25 @@ uint64_t batch_bytes_exact(void)
 
 bool batch_over_limit(uint64_t more)
 {
-	return batch_bytes_near() + more + (uint64_t)slop() >= limits.bytes;
+	return batch_bytes_most() + more >=
+	       atomic_load_explicit(&limits.bytes, memory_order_relaxed);
 }
 
 uint64_t batch_overdue(void)
 {
 	uint64_t near = batch_bytes_near(),
-		 stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed);
+		 stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed),
+		 limit = atomic_load_explicit(&limits.bytes, memory_order_relaxed);
 
 	/* What the kernel refuses cannot be overdue. */
 	near -= stuck < near ? stuck : near;
 	/* From three quarters on, an eighth at a time; more if many released at once. */
-	return near < limits.bytes / 4 * 3 ? 0 : near - limits.bytes / 8 * 5;
+	return near < limit / 4 * 3 ? 0 : near - limit / 8 * 5;
 }
 
 bool batch_idle(void)
 {
 	return !atomic_load(&newest) && !atomic_load(&oldest);
-}
-
-bool batch_sweep_idle(void)
-{
-	return !atomic_load(&sweep_queue);
 }
 
 static bool push(_Atomic(struct region *) *to, struct region *r)
@@ -272,6 +282,13 @@ static void ask_later(struct flight *f, const struct region *r)
 	f->ask[f->asks++] = (struct iovec){.iov_base = (void *)r->base, .iov_len = os_region_size};
 }
 
+void batch_ask(struct region *r, struct flight *f)
+{
+	ask_later(f, r);
+	if (asked_enough(f))
+		batch_issue(f);
+}
+
 static bool remappable(const struct region *r)
 {
 	return limits.may_remap && backend_kind() == CONF_BACKEND_REMAP &&
@@ -292,6 +309,8 @@ __attribute__((noinline)) void batch_flush_region(struct region *r, struct fligh
 	case REGION_WHOLE:
 		add_range(f, r->base, os_region_size, remappable(r) ? BACKEND_REMAP : 0);
 		stats_add(STAT_REGIONS_FREED, 1);
+		if (backend_kind() != CONF_BACKEND_NONE && atomic_load(&r->flags) & REGION_ZAPPED)
+			atomic_fetch_and(&r->flags, ~(uint32_t)REGION_ZAPPED);
 		ask_later(f, r);
 		break;
 	case REGION_PIECES:
@@ -455,34 +474,6 @@ bool batch_wait(struct region *r, unsigned page, uint64_t *deadline)
 	return left;
 }
 
-void batch_zapped(struct region *r)
-{
-	struct region *head;
-
-	if (atomic_load(&r->flags) & REGION_SWEEP ||
-	    atomic_fetch_or(&r->flags, REGION_SWEEP) & REGION_SWEEP)
-		return;
-	head = atomic_load(&sweep_queue);
-	do
-		atomic_store_explicit(&r->next_sweep, head, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak(&sweep_queue, &head, r));
-}
-
-void batch_sweep(struct flight *f)
-{
-	struct region *r = atomic_exchange(&sweep_queue, NULL), *next;
-
-	for (; r; r = next) {
-		next = atomic_load_explicit(&r->next_sweep, memory_order_relaxed);
-		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_SWEEP);
-		stats_add(STAT_REGIONS_SWEPT, 1);
-		ask_later(f, r);
-		if (asked_enough(f))
-			batch_issue(f);
-	}
-	batch_issue(f);
-}
-
 static void requeue(struct region *r, void *arg)
 {
 	int64_t *bytes = arg;
@@ -502,7 +493,6 @@ void batch_after_fork(void)
 	atomic_store(&oldest, NULL);
 	atomic_store(&refused_queue, NULL);
 	atomic_store(&refused_bytes, 0);
-	atomic_store(&sweep_queue, NULL);
 	atomic_store(&in_flight, 0);
 	atomic_store(&waiting, 0);
 	region_each(requeue, &bytes);

@@ -28,6 +28,8 @@ struct batch_limits {
 };
 
 void batch_init(const struct batch_limits *l);
+/* Another limit from now on; what is pending beyond it is overdue. */
+void batch_limit(uint64_t bytes);
 
 /*
  * A flush in the making: ranges that are in flight until it is issued. The caller owns the memory;
@@ -86,8 +88,9 @@ bool batch_idle(void);
 bool batch_refused(void);
 void batch_retry(void);
 
-/* Bytes pending or in flight: near (one load, for hooks) and exact (for reports). */
+/* Bytes pending or in flight: near and most (a load or two, for hooks), exact (for reports). */
 uint64_t batch_bytes_near(void);
+uint64_t batch_bytes_most(void); /* not less than there are */
 uint64_t batch_bytes_exact(void);
 /* Would `more` bytes reach the limit? How much should be flushed now, so that it is not reached? */
 bool batch_over_limit(uint64_t more);
@@ -98,10 +101,8 @@ uint64_t batch_overdue(void);
 #define BATCH_WAIT_NS (20u * 1000 * 1000)
 bool batch_wait(struct region *r, unsigned page, uint64_t *deadline);
 
-/* Regions known only by zaps of others: remember one; sweep those remembered. */
-void batch_zapped(struct region *r);
-void batch_sweep(struct flight *f);
-bool batch_sweep_idle(void);
+/* Put r among those that the kernel is asked about when f is issued, which it may be now. */
+void batch_ask(struct region *r, struct flight *f);
 
 /* The child after fork, alone: rebuild queue and gauges from the records. */
 void batch_after_fork(void);

@@ -26,6 +26,9 @@
 #define CONF_FILE     "/etc/ptreclaim.conf"
 #define CONF_ENV      "PTRECLAIM_CONF"
 
+/* Longest period that a key in milliseconds may name; the shortest is 1. */
+#define CONF_MS_MAX 3600000u
+
 /* Rollout buckets: rollout is a share of them. */
 #define CONF_BUCKETS 1000u
 /* Most bytes of CONF_FILE that are read. */

@@ -7,7 +7,6 @@
 #include "export.h"
 #include "os.h"
 
-#define HOUR_MS	  3600000u
 #define BYTES_MAX (16ull << 40)
 
 /* Bytes of a pair and of a source's name that a complaint shows. */
@@ -45,16 +44,16 @@ static const struct key keys[] = {
 	KEY(mode, TYPE_MODE, 0, 0),
 	KEY(backend, TYPE_BACKEND, 0, 0),
 	KEY(batch_bytes, TYPE_BYTES, 0, BYTES_MAX),
-	KEY(batch_ms, TYPE_MS, 1, HOUR_MS),
+	KEY(batch_ms, TYPE_MS, 1, CONF_MS_MAX),
 	KEY(keep_bytes, TYPE_BYTES, 0, BYTES_MAX),
-	KEY(sweep_ms, TYPE_MS, 1, HOUR_MS),
+	KEY(sweep_ms, TYPE_MS, 1, CONF_MS_MAX),
 	KEY(rollout, TYPE_COUNT, 0, CONF_BUCKETS),
 	KEY(rollout_salt, TYPE_SALT, 0, 0),
 	KEY(kill_file, TYPE_PATH, 0, 0),
 	KEY(stats_print, TYPE_BOOL, 0, 0),
 	KEY(stats_file, TYPE_PATTERN, 0, 0),
 	/* More often would be all that the flusher does. */
-	KEY(stats_interval_ms, TYPE_MS, 10, HOUR_MS),
+	KEY(stats_interval_ms, TYPE_MS, 10, CONF_MS_MAX),
 	KEY(verbose, TYPE_BOOL, 0, 0),
 	KEY(abort_conf, TYPE_BOOL, 0, 0),
 };

@@ -11,7 +11,12 @@
 #include "policy.h"
 #include "pool.h"
 #include "region.h"
+#include "sweep.h"
 #include "worker.h"
+
+/* Allocators hold their locks while they release: a thread flushes no more than this for others, or
+ * twice what it has added. */
+#define PIECE_BYTES ((uint64_t)4 << 20)
 
 struct engine engine;
 
@@ -28,6 +33,9 @@ const char *engine_backend_name(void)
 enum conf_mode engine_init(const struct conf *c)
 {
 	engine.mode = conf_effective_mode(c);
+	if (engine.mode == CONF_OFF)
+		return engine.mode;
+	backend_choose(c->backend);
 	if (engine.mode != CONF_ON)
 		return engine.mode;
 	engine.batch_bytes = c->batch_bytes;
@@ -37,7 +45,6 @@ enum conf_mode engine_init(const struct conf *c)
 		atomic_store(engine.alive, ALIVE_YES);
 		worker_init(engine.alive + 1);
 	}
-	backend_choose(c->backend);
 	batch_init(&(struct batch_limits){.bytes = c->batch_bytes, .may_remap = true});
 	policy_init(c->keep_bytes);
 	return engine.mode;
@@ -99,6 +106,11 @@ bool engine_map(void *addr, size_t len, bool ours)
 	return true;
 }
 
+bool engine_own(void *addr, size_t len)
+{
+	return engine.mode == CONF_ON && region_own((uintptr_t)addr, len);
+}
+
 void engine_pad(void *end)
 {
 	struct region *r = region_find((uintptr_t)end);
@@ -152,7 +164,7 @@ static void sample(uintptr_t addr, size_t pages)
 
 static bool deferring(void)
 {
-	return engine.batch_bytes &&
+	return atomic_load_explicit(&engine.batch_bytes, memory_order_relaxed) &&
 	       !atomic_load_explicit(&engine.pressure, memory_order_relaxed) && worker_running();
 }
 
@@ -174,13 +186,16 @@ static bool flush_range(uintptr_t addr, uintptr_t end)
 	return !f.failed;
 }
 
-/* Flush the oldest of what is pending, if that is much. False: the worker is to be kicked. */
-static bool flush_overdue(void)
+/* Flush the oldest of what is pending, if that is much: a bounded piece of it, but more than was added.
+ * False: the worker is to be kicked. */
+static bool flush_overdue(size_t added)
 {
-	uint64_t least = batch_overdue();
+	uint64_t least = batch_overdue(), most = 2 * added > PIECE_BYTES ? 2 * added : PIECE_BYTES;
 
 	if (!least)
 		return true;
+	if (least > most)
+		least = most;
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 	batch_flush_some(least, STAT_FLUSH_BYTES, &f);
 	/* While the queue was with us, the worker may have seen none and gone to sleep. */
@@ -233,7 +248,7 @@ bool engine_release(void *start, size_t len)
 	} else {
 		stats_add(STAT_DEFERRED, len);
 	}
-	first |= !flush_overdue();
+	first |= !flush_overdue(len);
 	if (first)
 		worker_kick();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
@@ -245,6 +260,9 @@ bool engine_unmap(void *start, size_t len)
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
 	uint64_t t = stats_hook_begin(), deadline = 0;
 
+	if (engine.mode == CONF_OFF)
+		return true;
+	sweep_forget(addr, end);
 	if (engine.mode != CONF_ON)
 		return true;
 	engine_check_fork();
@@ -285,21 +303,38 @@ bool engine_is_ours(void *start, size_t len)
 	return true;
 }
 
-void engine_zapped(void *start, size_t len)
+void engine_zapped(void *start, size_t len, bool dropped)
 {
-	/* Nothing but asking may be done to such a region, so without that there is nothing to note. */
-	if (engine.mode != CONF_ON || !backend_asks() ||
-	    atomic_load_explicit(&engine.paused, memory_order_relaxed))
+	if (engine.mode == CONF_OFF || atomic_load_explicit(&engine.paused, memory_order_relaxed))
 		return;
 	engine_check_fork();
-	FOR_PARTS(p, start, (uintptr_t)start + len)
-	{
-		struct region *r = region_get(p.addr);
+	stats_add(STAT_ZAPPED_BY_OTHERS, len);
+	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped))
+		worker_kick();
+}
 
-		if (r)
-			batch_zapped(r);
-	}
-	worker_kick();
+void engine_gone(void *addr, size_t len)
+{
+	if (engine.mode != CONF_OFF)
+		sweep_forget((uintptr_t)addr, (uintptr_t)addr + len);
+}
+
+uint64_t engine_reclaimable(void)
+{
+	return engine.mode == CONF_OFF ? 0 : sweep_reclaimable();
+}
+
+bool engine_sweeps(void)
+{
+	return engine.mode == CONF_ON && backend_asks();
+}
+
+void engine_sweep(void)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	if (!sweep_idle())
+		sweep_run(&f);
 }
 
 void engine_flush(void)
@@ -312,6 +347,46 @@ void engine_flush(void)
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
 	if (f.failed)
 		worker_kick();
+}
+
+void engine_trim(uint64_t least)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	if (engine.mode != CONF_ON)
+		return;
+	(void)batch_flush_some(least, STAT_FLUSH_BYTES, &f);
+	if (f.failed || !batch_idle())
+		worker_kick();
+}
+
+uint64_t engine_pending_most(void)
+{
+	return batch_bytes_most();
+}
+
+uint64_t engine_batch_bytes(void)
+{
+	return atomic_load(&engine.batch_bytes);
+}
+
+uint64_t engine_keep_bytes(void)
+{
+	return atomic_load(&engine.keep_bytes);
+}
+
+void engine_set_batch_bytes(uint64_t n)
+{
+	atomic_store(&engine.batch_bytes, n);
+	batch_limit(n);
+	if (batch_overdue())
+		engine_trim(batch_bytes_exact());
+}
+
+void engine_set_keep_bytes(uint64_t n)
+{
+	atomic_store(&engine.keep_bytes, n);
+	policy_set_budget(atomic_load(&engine.pressure) ? 0 : n);
 }
 
 void engine_pause(bool paused)

@@ -37,6 +37,8 @@ const char *engine_backend_name(void);
 /* Fresh address space, never touched, reads zero. `ours`: private anonymous memory of no special
  * attributes, which may be mapped anew. False: not recorded; its pages count as in use. */
 bool engine_map(void *addr, size_t len, bool ours);
+/* The same of memory that is in use already, or may come to be without our being told. */
+bool engine_own(void *addr, size_t len);
 /* Bytes of padding follow a mapping that ends at `end`, and are to be unmapped with it. */
 void engine_pad(void *end);
 /* The padding behind `end`, in bytes; asking forgets it. */
@@ -59,11 +61,31 @@ bool engine_is_ours(void *addr, size_t len);
  * did not end in time, so it must not be unmapped now. */
 bool engine_unmap(void *addr, size_t len);
 
-/* Somebody already zapped it, and we may not know of its reuse. */
-void engine_zapped(void *addr, size_t len);
+/* Somebody already zapped it, and we may not know of its reuse. `dropped`: its pages are gone, and
+ * not only free to be taken (MADV_FREE). */
+void engine_zapped(void *addr, size_t len, bool dropped);
+/* The range is about to leave the address space, and is not in our account: forget zaps in it. */
+void engine_gone(void *addr, size_t len);
+/* Bytes of page tables that are empty because of such zaps, and that MADV_PT_RECLAIM would free. Looks
+ * at each of those regions: for reports. */
+uint64_t engine_reclaimable(void);
+/* Is there anything to be swept on this kernel, ever? */
+bool engine_sweeps(void);
+/* Sweep now, in the calling thread, if there is anything: where no worker runs. */
+void engine_sweep(void);
 
 /* Flush everything that is pending, now, in the calling thread. */
 void engine_flush(void);
+/* Flush the oldest of what is pending, as much as this at least. */
+void engine_trim(uint64_t bytes);
+/* Bytes that are pending: not less than there are, and more by a sixteenth of batch_bytes at most. */
+uint64_t engine_pending_most(void);
+
+/* As configured, and changed while running: any thread, not from a hook. */
+uint64_t engine_batch_bytes(void);
+void engine_set_batch_bytes(uint64_t bytes);
+uint64_t engine_keep_bytes(void);
+void engine_set_keep_bytes(uint64_t bytes);
 
 /* For the worker. */
 void engine_pause(

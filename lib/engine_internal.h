@@ -13,8 +13,8 @@
 enum alive { ALIVE_NEEDS_FIX, ALIVE_YES, ALIVE_FIXING };
 
 struct engine {
-	uint64_t batch_bytes;
-	uint64_t keep_bytes;
+	_Atomic uint64_t batch_bytes;
+	_Atomic uint64_t keep_bytes;
 	enum conf_mode mode;
 	_Atomic bool paused;	 /* the kill file exists */
 	_Atomic bool pressure;	 /* memory is short */

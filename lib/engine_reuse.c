@@ -12,11 +12,14 @@
 #define REUSE_RUNS 32
 
 /*
- * Pending pages that a reuse took back and that must read zero before it returns: those before
- * keep_to are zeroed in place, the others are zapped.
+ * Pending pages that a reuse took back: those before keep_to stay, zeroed if they must read zero before
+ * it returns, and the others are zapped.
  */
 struct runs {
 	size_t range; /* pages of the whole reuse */
+	bool zero;
+	uint32_t
+		untouched; /* share of those that stay which the owner will not touch, in 1/65536 */
 	uintptr_t keep_to;
 	unsigned n;
 	size_t pages;
@@ -26,11 +29,10 @@ struct runs {
 	} run[REUSE_RUNS];
 };
 
-static void keep(uintptr_t addr, uintptr_t end, size_t range)
+static void keep(const struct runs *s, uintptr_t addr, uintptr_t end)
 {
-	uint32_t share = policy_untouched(range);
-
-	os.zero((void *)addr, end - addr);
+	if (s->zero)
+		os.zero((void *)addr, end - addr);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
@@ -38,13 +40,13 @@ static void keep(uintptr_t addr, uintptr_t end, size_t range)
 
 		if (!r)
 			continue;
-		n = region_keep(r, p.from, p.to, share, &excess);
+		n = region_keep(r, p.from, p.to, s->untouched, &excess);
 		policy_kept(n, excess);
 	}
 	stats_add(STAT_KEPT, end - addr);
 }
 
-static void zap(uintptr_t addr, uintptr_t end)
+static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
 {
 	int r;
 
@@ -56,7 +58,8 @@ static void zap(uintptr_t addr, uintptr_t end)
 	}
 	/* Locked, or the kernel is out of memory: zero is promised all the same. */
 	stats_add(STAT_FAILED, end - addr);
-	os.zero((void *)addr, end - addr);
+	if (s->zero)
+		os.zero((void *)addr, end - addr);
 }
 
 static void runs_finish(struct runs *s)
@@ -70,9 +73,9 @@ static void runs_finish(struct runs *s)
 	}
 	for (unsigned i = 0; i < s->n; i++) {
 		if (few)
-			keep(s->run[i].addr, s->run[i].end, s->range);
+			keep(s, s->run[i].addr, s->run[i].end);
 		else
-			zap(s->run[i].addr, s->run[i].end);
+			zap(s, s->run[i].addr, s->run[i].end);
 	}
 	s->n = 0;
 	s->pages = 0;
@@ -83,7 +86,7 @@ static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
 	if (addr < s->keep_to) {
 		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
 
-		keep(addr, stop, s->range);
+		keep(s, addr, stop);
 		addr = stop;
 	}
 	if (addr == end)
@@ -158,7 +161,7 @@ static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
 enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	struct runs runs = {.range = len >> os_page_shift, .solid = true, .keep_to = addr};
+	struct runs runs = {.range = len >> os_page_shift, .zero = need_zero, .solid = true};
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
 	REGION_SET(dirty);
@@ -166,11 +169,15 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	if (engine.mode != CONF_ON)
 		return ENGINE_STRANGERS;
 	engine_check_fork();
+	runs.keep_to = addr;
 	if (need_zero) {
 		runs.keep_to += bytes(policy_prefix(runs.range));
-		if (policy_sparse(runs.range))
-			flush_ahead(addr, end, runs.keep_to);
+		runs.untouched = policy_untouched(runs.range);
+	} else {
+		runs.keep_to += bytes(policy_stay(runs.range, &runs.untouched));
 	}
+	if (runs.keep_to < end && policy_sparse(runs.range))
+		flush_ahead(addr, end, runs.keep_to);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r;
@@ -197,7 +204,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		if (strangers)
 			runs.solid = false;
 		cancelled += bytes(n);
-		while (need_zero && region_set_run(dirty, b, &a, &b))
+		while (region_set_run(dirty, b, &a, &b))
 			runs_add(&runs, region_addr(r, a), region_addr(r, b));
 	}
 	if (cancelled) {
@@ -212,7 +219,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 
 void engine_zero(void *start, size_t len)
 {
-	struct runs runs = {.range = len >> os_page_shift, .solid = true};
+	struct runs runs = {.range = len >> os_page_shift, .zero = true, .solid = true};
 	uintptr_t addr = (uintptr_t)start;
 
 	/* Not deferring, it does what jemalloc would: everything is zapped. */
@@ -220,6 +227,7 @@ void engine_zero(void *start, size_t len)
 	if (engine.mode == CONF_ON && !atomic_load_explicit(&engine.paused, memory_order_relaxed)) {
 		engine_check_fork();
 		runs.keep_to += bytes(policy_prefix(runs.range));
+		runs.untouched = policy_untouched(runs.range);
 	}
 	runs_add(&runs, addr, addr + len);
 	runs_finish(&runs);

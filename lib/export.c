@@ -171,6 +171,7 @@ bool export_text(struct export_buf *b, const struct export_input *in)
 	export_str(b, "Memory now, in bytes\n");
 	text_bytes(b, "pending", in->pending_bytes, "released and not yet zapped");
 	text_bytes(b, "kept", in->kept_bytes, "kept and not yet released again");
+	text_bytes(b, "reclaimable", in->reclaimable_bytes, "tables MADV_PT_RECLAIM would free");
 
 	if (in->tables) {
 		export_str(b, "Page tables now, in bytes\n");
@@ -247,6 +248,7 @@ bool export_json(struct export_buf *b, const struct export_input *in)
 	json_u64(b, "pid", (uint64_t)in->pid, ",\n");
 	json_u64(b, "pending_bytes", in->pending_bytes, ",\n");
 	json_u64(b, "kept_bytes", in->kept_bytes, ",\n");
+	json_u64(b, "reclaimable_bytes", in->reclaimable_bytes, ",\n");
 	json_name(b, "tables");
 	if (t) {
 		export_str(b, "{");
@@ -437,6 +439,8 @@ bool export_metrics(struct export_buf *b, const struct export_input *in)
 	gauge(b, in, "pending", "bytes", in->pending_bytes, "Pages released and not yet zapped");
 	/* Not kept_bytes: OpenMetrics reserves that name for the counter kept_bytes_total. */
 	gauge(b, in, "kept_now", "bytes", in->kept_bytes, "Pages kept and not yet released again");
+	gauge(b, in, "reclaimable", "bytes", in->reclaimable_bytes,
+	      "Page tables left empty by zaps of others, which MADV_PT_RECLAIM would free");
 	if (in->tables) {
 		gauge(b, in, "vmpte", "bytes", in->tables->vmpte_kb * 1024,
 		      "Memory that page tables take");

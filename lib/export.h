@@ -53,8 +53,9 @@ struct export_input {
 	const struct stats_snapshot *stats;
 	/* A full floor_measure(), or NULL: a VmPTE is never shown without its floor. */
 	const struct floor_report *tables;
-	uint64_t pending_bytes;				  /* released and not yet zapped, now */
-	uint64_t kept_bytes;				  /* kept and not yet released again, now */
+	uint64_t pending_bytes;	    /* released and not yet zapped, now */
+	uint64_t kept_bytes;	    /* kept and not yet released again, now */
+	uint64_t reclaimable_bytes; /* of tables that are empty through zaps by others, now */
 	const char *version, *mode, *backend, *allocator; /* NULL shows as "unknown" */
 	pid_t pid;
 	/* Metrics: put the pid on every sample. Needed where the files of several processes are

@@ -8,6 +8,7 @@
 #include "floor.h"
 
 #include "os.h"
+#include "pagemap.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,30 +21,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* PAGEMAP_SCAN of linux/fs.h (Linux >= 6.7), newer than many build hosts. */
-#define SCAN_FILE    (1u << 2)
-#define SCAN_PRESENT (1u << 3)
-#define SCAN_SWAPPED (1u << 4)
-#define SCAN_HUGE    (1u << 6)
+#define SCAN_RUNS 128
 
-struct scan_run {
-	uint64_t start, end, categories;
-};
-
-struct scan_arg {
-	/* cppcheck-suppress unusedStructMember */
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	/* cppcheck-suppress unusedStructMember */
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
-#define SCAN_RUNS  128
-
-/* Bits of a /proc/PID/pagemap entry. */
-#define PAGEMAP_PRESENT (1ull << 63)
-#define PAGEMAP_SWAPPED (1ull << 62)
-#define PAGEMAP_CHUNK	512
+#define PAGEMAP_CHUNK 512
 
 #define READ_CHUNK 2048
 #define LINE_HEAD  128

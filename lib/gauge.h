@@ -19,7 +19,7 @@ struct gauge_shard {
 
 struct gauge {
 	_Atomic int64_t total;
-	int64_t grain;
+	_Atomic int64_t grain;
 	struct gauge_shard shard[STATS_SHARDS];
 } __attribute__((aligned(128)));
 
@@ -28,7 +28,9 @@ static inline void gauge_add(struct gauge *g, int64_t n)
 	_Atomic int64_t *delta = &g->shard[stats_shard() - stats_shards].delta;
 	int64_t d = atomic_fetch_add_explicit(delta, n, memory_order_relaxed) + n;
 
-	if (d > g->grain || d < -g->grain)
+	int64_t grain = atomic_load_explicit(&g->grain, memory_order_relaxed);
+
+	if (d > grain || d < -grain)
 		atomic_fetch_add_explicit(&g->total,
 					  atomic_exchange_explicit(delta, 0, memory_order_relaxed),
 					  memory_order_relaxed);

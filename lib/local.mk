@@ -5,14 +5,17 @@ lib_libcore_la_SOURCES = \
 	lib/backend.c lib/backend.h \
 	lib/batch.c lib/batch.h \
 	lib/conf.c lib/conf_parse.c lib/conf.h \
+	lib/ctl.c lib/ctl.h \
 	lib/engine.c lib/engine_reuse.c lib/engine.h lib/engine_internal.h \
 	lib/export.c lib/export_buf.c lib/export.h \
 	lib/floor.c lib/floor.h \
 	lib/gauge.h \
 	lib/os.c lib/os.h \
+	lib/pagemap.h \
 	lib/policy.c lib/policy.h \
 	lib/pool.c lib/pool.h \
 	lib/pressure.c lib/pressure.h \
 	lib/region.c lib/region_map.c lib/region.h \
 	lib/stats.c lib/stats.h \
+	lib/sweep.c lib/sweep.h \
 	lib/worker.c lib/worker.h

@@ -2,6 +2,8 @@
 /* os - see os.h. Raw system calls, so that errno stays the host program's own. */
 #include "os.h"
 
+#include "pagemap.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -358,6 +360,55 @@ static uint32_t *linux_wiped_on_fork(void)
 	return page;
 }
 
+static int linux_pagemap_open(void)
+{
+	return (int)SYS4(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+}
+
+/* The same from the file itself, which says 8 bytes about every page. */
+static int populated_by_entries(int fd, uintptr_t addr, uintptr_t end)
+{
+	uint64_t entry[64];
+
+	for (; addr < end; addr += sizeof(entry) / sizeof(entry[0]) * os_page_size) {
+		uint64_t n = (end - addr) >> os_page_shift;
+		long r = SYS4(SYS_pread64, fd, entry, n < 64 ? n * 8 : sizeof(entry),
+			      (addr >> os_page_shift) * 8);
+
+		if (r < 0)
+			return (int)r;
+		for (long i = 0; i < r / 8; i++)
+			if (entry[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+				return 1;
+	}
+	return 0;
+}
+
+static int linux_populated(int fd, void *addr, size_t len)
+{
+	struct scan_run run;
+	struct scan_arg arg = {
+		.size = sizeof(arg),
+		.start = (uintptr_t)addr,
+		.end = (uintptr_t)addr + len,
+		.vec = (uintptr_t)&run,
+		.vec_len = 1,
+		.max_pages = 1,
+		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+		.return_mask = SCAN_PRESENT | SCAN_SWAPPED,
+	};
+	long r = SYS3(SYS_ioctl, fd, SCAN_IOCTL, &arg);
+
+	if (r == -ENOTTY || r == -EINVAL)
+		return populated_by_entries(fd, (uintptr_t)addr, (uintptr_t)addr + len);
+	return r < 0 ? (int)r : r > 0;
+}
+
+static void linux_pagemap_close(int fd)
+{
+	(void)SYS1(SYS_close, fd);
+}
+
 static pid_t linux_getpid(void)
 {
 	return (pid_t)SYS0(SYS_getpid);
@@ -373,7 +424,8 @@ static pid_t linux_getpid(void)
 		.replace_file = linux_replace_file, .write_err = linux_write_err,                  \
 		.psi_open = linux_psi_open, .psi_fired = linux_psi_fired,                          \
 		.psi_close = linux_psi_close, .wiped_on_fork = linux_wiped_on_fork,                \
-		.getpid = linux_getpid,                                                            \
+		.getpid = linux_getpid, .pagemap_open = linux_pagemap_open,                        \
+		.populated = linux_populated, .pagemap_close = linux_pagemap_close,                \
 	}
 
 const struct os_ops os_linux = OS_TABLE;

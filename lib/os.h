@@ -63,6 +63,12 @@ struct os_ops {
 	 * parent; NULL if the kernel cannot give them. */
 	uint32_t *(*wiped_on_fork)(void);
 
+	/* Is any page of [addr, addr + len) present or swapped out: 1 or 0, or -errno. The handle, from
+	 * pagemap_open (-errno if there is none), is of this process: not to be kept over a fork. */
+	int (*pagemap_open)(void);
+	int (*populated)(int handle, void *addr, size_t len);
+	void (*pagemap_close)(int handle);
+
 	/* This process, asked of the kernel each time: right in a child after fork(). */
 	pid_t (*getpid)(void);
 };

@@ -93,9 +93,10 @@ uint32_t policy_untouched(size_t range)
 	return known(c) ? (uint32_t)atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
-static bool in_budget(size_t range, size_t pages)
+/* Is there room in the budget for so many pages, of which this share will not be touched? */
+static bool fits(size_t pages, uint32_t untouched)
 {
-	int64_t more = (int64_t)pages * policy_untouched(range) / (ONE / PAGE);
+	int64_t more = (int64_t)pages * untouched / (ONE / PAGE);
 
 	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + more <=
 				    atomic_load_explicit(&budget, memory_order_relaxed);
@@ -114,7 +115,25 @@ size_t policy_prefix(size_t range)
 	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
 	/* The last of the range is either touched or hardly worth a call of its own. */
 	pages = share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
-	return in_budget(range, pages) ? pages : 0;
+	return fits(pages, policy_untouched(range)) ? pages : 0;
+}
+
+size_t policy_stay(size_t range, uint32_t *untouched)
+{
+	const struct class *c = class_of(range);
+	int32_t share = atomic_load_explicit(&c->touched, memory_order_relaxed);
+	uint32_t most;
+
+	/* Of a range nothing is known about, all may stay untouched. */
+	*untouched = policy_untouched(range);
+	most = known(c) && share < NEARLY ? (uint32_t)(ONE - share) : known(c) ? *untouched : ONE;
+	if (fits(range, most)) {
+		*untouched = most;
+		if (!known(c) || my_counter()->reuses++ % EXPLORE_EVERY)
+			return range;
+		return 0;
+	}
+	return policy_prefix(range);
 }
 
 bool policy_sparse(size_t range)

@@ -37,6 +37,13 @@ void policy_set_budget(uint64_t keep_bytes);
 /* The allocator takes back a range of so many pages: how many from its start should be kept? */
 size_t policy_prefix(size_t range);
 
+/*
+ * The same for a range that need not read zero: keeping pages costs nothing but the memory that the
+ * owner will not touch, so all of them are kept while the budget allows it. *untouched gets the share
+ * of what is kept that is expected to stay untouched, in 1/65536.
+ */
+size_t policy_stay(size_t range, uint32_t *untouched);
+
 /* Is so little of such a range touched that pending pages in it are better zapped, with many others
  * at once, before it is taken back? */
 bool policy_sparse(size_t range);

@@ -290,8 +290,8 @@ unsigned region_after_fork(struct region *r)
 	for (unsigned i = 0; i < region_words(); i++)
 		move(&r->word[i], FIELDS, FROM(S_FLIGHT), S_PENDING, &was);
 	/* Written to only where it must be: each record costs the child a copied page. */
-	if (atomic_load(&r->flags))
-		atomic_store(&r->flags, 0);
+	if (atomic_load(&r->flags) & ~(uint32_t)REGION_ZAPPED)
+		atomic_fetch_and(&r->flags, REGION_ZAPPED);
 	return region_count_pending(r, 0, region_pages());
 }
 

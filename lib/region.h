@@ -29,6 +29,7 @@
 enum region_flag {
 	REGION_QUEUED = 1, /* on the pending queue */
 	REGION_SWEEP = 2,  /* on the queue of zapped regions */
+	REGION_ZAPPED = 4, /* zapped in by others: its table may have become empty */
 };
 
 struct region {
@@ -72,6 +73,9 @@ struct region *region_get(uintptr_t addr);
 /* A fresh mapping, page-aligned: all of it is empty. `ours`: it may be remapped. Returns false if
  * memory ran out; then nothing of it is recorded. */
 bool region_map(uintptr_t addr, size_t len, bool ours);
+
+/* [addr, addr + len) may be mapped anew; nothing is said of its states. False: no memory. */
+bool region_own(uintptr_t addr, size_t len);
 
 /* in use -> empty for [from, to) of r, freshly mapped. */
 void region_fresh(struct region *r, unsigned from, unsigned to, bool ours);

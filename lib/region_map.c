@@ -155,6 +155,21 @@ bool region_map(uintptr_t addr, size_t len, bool ours)
 	return true;
 }
 
+bool region_own(uintptr_t addr, size_t len)
+{
+	uintptr_t end = addr + len;
+
+	for (uintptr_t a = addr; a < end; a = end_in_region(a, end)) {
+		struct region *r = region_get(a);
+
+		if (!r)
+			return false;
+		atomic_fetch_add(&r->ours,
+				 (uint32_t)((end_in_region(a, end) - a) >> os_page_shift));
+	}
+	return true;
+}
+
 void region_forget_untouched(uintptr_t addr)
 {
 	_Atomic uintptr_t *slot = leaf(addr, false);

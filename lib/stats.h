@@ -21,9 +21,11 @@
 	X(STAT_DECLINED, "declined", "bytes", "released pages left to the allocator")              \
 	X(STAT_REUSED, "reused", "bytes", "pages taken back by the allocator")                     \
 	X(STAT_CANCELLED, "cancelled", "bytes", "pending pages taken back before their zap")       \
-	X(STAT_KEPT, "kept", "bytes", "cancelled pages zeroed in place")                           \
+	X(STAT_KEPT, "kept", "bytes", "cancelled pages that stayed resident")                      \
 	X(STAT_REUSE_ZAPPED, "reuse_zapped", "bytes", "cancelled pages zapped on reuse")           \
 	X(STAT_ZAPPED, "zapped", "bytes", "pages zapped by a flush")                               \
+	X(STAT_ZAPPED_BY_OTHERS, "zapped_by_others", "bytes",                                      \
+	  "zaps that only the madvise adapter saw")                                                \
 	X(STAT_FAILED, "failed", "bytes", "pages whose zap the kernel refused")                    \
 	X(STAT_REGIONS_FREED, "regions_freed", "regions", "regions flushed whole")                 \
 	X(STAT_REGIONS_PARTIAL, "regions_partial", "regions", "regions flushed in pieces")         \

@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "os.h"
 #include "pressure.h"
+#include "sweep.h"
 
 #define MS	    UINT64_C(1000000)
 #define STACK_BYTES ((size_t)128 << 10)
@@ -28,6 +29,8 @@ static _Atomic uint32_t running_here;
 static _Atomic uint32_t *running = &running_here;
 
 static struct conf conf;
+/* Those of its periods that may change while it runs. */
+static _Atomic uint64_t batch_ms, sweep_ms;
 static bool (*_Atomic chore)(void);
 static void (*_Atomic report)(void);
 
@@ -58,6 +61,34 @@ void worker_set_chore(bool (*fn)(void))
 {
 	atomic_store(&chore, fn);
 	worker_kick();
+}
+
+uint64_t worker_batch_ms(void)
+{
+	return atomic_load(&batch_ms);
+}
+
+uint64_t worker_sweep_ms(void)
+{
+	return atomic_load(&sweep_ms);
+}
+
+static bool set_period(_Atomic uint64_t *period, uint64_t ms)
+{
+	if (!ms || ms > CONF_MS_MAX)
+		return false;
+	atomic_store(period, ms);
+	return true;
+}
+
+bool worker_set_batch_ms(uint64_t ms)
+{
+	return set_period(&batch_ms, ms);
+}
+
+bool worker_set_sweep_ms(uint64_t ms)
+{
+	return set_period(&sweep_ms, ms);
 }
 
 void worker_kick(void)
@@ -124,10 +155,10 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 		d->retry = now + REFUSED_MS * MS;
 	else if (due(&d->retry, now, REFUSED_MS * MS))
 		batch_retry();
-	if (due(&d->tick, now, conf.batch_ms * MS / 2))
+	if (due(&d->tick, now, atomic_load(&batch_ms) * MS / 2))
 		batch_tick(f);
-	if (due(&d->sweep, now, conf.sweep_ms * MS))
-		batch_sweep(f);
+	if (due(&d->sweep, now, atomic_load(&sweep_ms) * MS))
+		sweep_run(f);
 	bool (*todo)(void) = atomic_load(&chore);
 
 	if (todo && due(&d->chore, now, CHORE_MS * MS) && !todo())
@@ -155,7 +186,7 @@ static uint64_t next_due(const struct duties *d)
 	}
 	if (batch_refused())
 		at = least(at, d->retry);
-	if (!batch_sweep_idle())
+	if (!sweep_idle())
 		at = least(at, d->sweep);
 	if (d->relief)
 		at = least(at, d->relief);
@@ -177,7 +208,7 @@ static void rest(struct duties *d)
 	if (!atomic_compare_exchange_strong(&word, &ticking, ASLEEP))
 		return;
 	/* Queued before the word said asleep: nobody was told to kick. */
-	if (!batch_idle() || !batch_sweep_idle())
+	if (!batch_idle() || !sweep_idle())
 		return;
 	at = next_due(d);
 	now = os.clock_ns();
@@ -187,7 +218,7 @@ static void rest(struct duties *d)
 	}
 	/* The first tick after that belongs to what woke us, half a period on. */
 	if (atomic_load(&word) != ASLEEP)
-		d->tick = os.clock_ns() + conf.batch_ms * MS / 2;
+		d->tick = os.clock_ns() + atomic_load(&batch_ms) * MS / 2;
 }
 
 static void *worker_main(void *arg)
@@ -198,7 +229,7 @@ static void *worker_main(void *arg)
 
 	if (child) {
 		/* Most children call exec soon: do nothing that copies memory before that. */
-		os.futex_wait(&word, ASLEEP, conf.batch_ms * MS);
+		os.futex_wait(&word, ASLEEP, atomic_load(&batch_ms) * MS);
 		engine_after_fork();
 		/* Whether memory is short is for this process to find out. */
 		engine_pressure(false);
@@ -211,7 +242,7 @@ static void *worker_main(void *arg)
 
 		atomic_store(&word, TICKING);
 		do_duties(&d, now, &f);
-		if (batch_idle() && batch_sweep_idle()) {
+		if (batch_idle() && sweep_idle()) {
 			rest(&d);
 			continue;
 		}
@@ -231,10 +262,15 @@ int worker_start(const struct conf *c)
 	pthread_attr_t attr;
 	sigset_t all, old;
 	pthread_t thread;
-	bool again = conf.batch_ms != 0;
+	bool again = atomic_load(&batch_ms) != 0;
 	int r;
 
 	conf = *c;
+	/* A child goes on with what its parent was told last. */
+	if (!again) {
+		atomic_store(&batch_ms, c->batch_ms);
+		atomic_store(&sweep_ms, c->sweep_ms);
+	}
 	atomic_store(&word, ASLEEP);
 	if (!again)
 		pressure_init();

@@ -26,6 +26,12 @@ bool worker_running(void);
 /* In a child of a kernel without such a word. */
 void worker_forget(void);
 
+/* Periods as configured, and changed while running; false: out of the range that conf allows. */
+uint64_t worker_batch_ms(void);
+bool worker_set_batch_ms(uint64_t ms);
+uint64_t worker_sweep_ms(void);
+bool worker_set_sweep_ms(uint64_t ms);
+
 /* Something is pending: wake it if it sleeps. For hooks. */
 void worker_kick(void);
 

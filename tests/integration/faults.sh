@@ -124,10 +124,10 @@ done
 # --- no jemalloc
 
 under "" true
-verdict "no jemalloc"
-silent "no jemalloc"
+verdict "no allocator"
+silent "no allocator"
 under verbose:true true
 verdict "no jemalloc, verbose"
-says "no jemalloc, verbose" "no jemalloc"
+says "no jemalloc, verbose" "no allocator"
 echo "$SECONDS s"
 finish

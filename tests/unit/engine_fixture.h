@@ -20,6 +20,7 @@
 #include "policy.h"
 #include "pool.h"
 #include "region.h"
+#include "sweep.h"
 #include "worker.h"
 
 #define MIB ((uint64_t)1 << 20)

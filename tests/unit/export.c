@@ -41,6 +41,7 @@ static int setup(void **state)
 		.stats = &snap,
 		.pending_bytes = 33554432,
 		.kept_bytes = 12345,
+		.reclaimable_bytes = 8192,
 		.version = "0.1.0",
 		.mode = "on",
 		.backend = "dontneed",
@@ -59,7 +60,7 @@ static void set_worst(void)
 	for (unsigned h = 0; h < STAT_HOOKS; h++)
 		for (unsigned b = 0; b < STATS_BUCKETS; b++)
 			snap.hook_ns[h][b] = UINT64_MAX / STATS_BUCKETS;
-	in.pending_bytes = in.kept_bytes = UINT64_MAX;
+	in.pending_bytes = in.kept_bytes = in.reclaimable_bytes = UINT64_MAX;
 	in.allocator = "\"a\\b\n\t\x01\xff"
 		       "c}";
 	in.pid = INT32_MAX;
@@ -370,6 +371,7 @@ static void test_json(void **state)
 	assert_has(t, "\"pid\": 4242,");
 	assert_has(t, "\"pending_bytes\": 33554432,");
 	assert_has(t, "\"kept_bytes\": 12345,");
+	assert_has(t, "\"reclaimable_bytes\": 8192,");
 	assert_has(t, "\"tables\": null,");
 	assert_has(t, "\"hook_sample_every\": 16,");
 	assert_has(t, "\"unmap\": [0,0,9,0,");
@@ -401,13 +403,14 @@ static void test_metrics(void **state)
 	assert_has(t, "# HELP ptreclaim_zapped_bytes_total pages zapped by a flush.\n"
 		      "# TYPE ptreclaim_zapped_bytes_total counter\n"
 		      "ptreclaim_zapped_bytes_total 1009\n");
-	assert_has(t, "\nptreclaim_regions_freed_total 1011\n");
-	assert_has(t, "\nptreclaim_flushes_total{cause=\"bytes\"} 1016\n");
+	assert_has(t, "\nptreclaim_regions_freed_total 1012\n");
+	assert_has(t, "\nptreclaim_flushes_total{cause=\"bytes\"} 1017\n");
 	snprintf(line, sizeof(line),
 		 "\nptreclaim_system_calls_total{call=\"process_madvise\"} %u\n",
 		 1000u + STAT_SYS_PROCESS_MADVISE);
 	assert_has(t, line);
 	assert_has(t, "\n# TYPE ptreclaim_pending_bytes gauge\nptreclaim_pending_bytes 33554432\n");
+	assert_has(t, "\nptreclaim_reclaimable_bytes 8192\n");
 	assert_has(t, "\nptreclaim_kept_now_bytes 12345\n");
 	assert_has(t, "ptreclaim_info{version=\"0.1.0\",mode=\"on\",backend=\"dontneed\","
 		      "allocator=\"jemalloc 5.3.0\",pid=\"4242\"} 1\n");
@@ -454,7 +457,7 @@ static void test_metrics_pid(void **state)
 	in.label_pid = true;
 	assert_samples(render(export_metrics), true);
 	assert_has(out, "\nptreclaim_zapped_bytes_total{pid=\"4242\"} 1009\n");
-	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1015\n");
+	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1016\n");
 }
 
 static void test_metrics_histogram(void **state)

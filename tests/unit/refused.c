@@ -174,17 +174,17 @@ static void zapped_regions_are_only_asked_about(void **state)
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
 	(void)state;
-	engine_zapped(fake_addr(0, 3), fake_pages(5));
-	batch_sweep(&f);
+	engine_zapped(fake_addr(0, 3), fake_pages(5), false);
+	sweep_run(&f);
 	assert_calls(NONE); /* this kernel could not be asked */
 	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
-	engine_zapped(fake_addr(0, 3), fake_pages(5));
-	engine_zapped(fake_addr(0, 9), fake_pages(5));
-	engine_zapped(fake_addr(7, 510), fake_pages(4));
-	batch_sweep(&f);
+	engine_zapped(fake_addr(0, 3), fake_pages(5), false);
+	engine_zapped(fake_addr(0, 9), fake_pages(5), false);
+	engine_zapped(fake_addr(7, 510), fake_pages(4), false);
+	sweep_run(&f);
 	assert_int_equal(count_of(STAT_REGIONS_SWEPT), 3);
 	assert_calls("vec-reclaim 7.0+1024 0.0+512", NONE);
-	batch_sweep(&f);
+	sweep_run(&f);
 	assert_calls(NONE);
 }
 
@@ -195,8 +195,8 @@ static void no_vector_is_longer_than_a_kernel_takes(void **state)
 	(void)state;
 	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
 	/* 2 GiB, of which a vector would lose its last page. What lies above the fake is not seen. */
-	engine_zapped(fake_addr(0, 0), fake_pages(1024 * 512));
-	batch_sweep(&f);
+	engine_zapped(fake_addr(0, 0), fake_pages(1024 * 512), false);
+	sweep_run(&f);
 	assert_calls("reclaim 0.0+262144", NONE);
 }
 

@@ -47,7 +47,7 @@ static void churn(char *base, bool tell)
 			if (os.madvise(p, PIECE, MADV_DONTNEED))
 				vm_die("MADV_DONTNEED");
 			if (tell)
-				engine_zapped(p, PIECE);
+				engine_zapped(p, PIECE, true);
 		}
 	for (size_t i = 0; i < REGIONS; i += KEPT_EVERY)
 		memset(base + i * os_region_size, (int)(i | 1), os_page_size);

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* gperftools - find it, prove that its calls come by here: see gperftools.h. */
+#include "gperftools.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+
+#include "os.h"
+
+/* The functions of tcmalloc that the proof and the start need, from the same library. */
+static struct {
+	const char *(*version)(int *, int *, const char **);
+	void *(*malloc)(size_t);
+	void (*free)(void *);
+	void (*release_free_memory)(void);
+	int (*get_property)(const char *, size_t *);
+} api;
+
+static bool resolve(void)
+{
+	*(void **)&api.version = dlsym(RTLD_DEFAULT, "tc_version");
+	*(void **)&api.malloc = dlsym(RTLD_DEFAULT, "tc_malloc");
+	*(void **)&api.free = dlsym(RTLD_DEFAULT, "tc_free");
+	*(void **)&api.release_free_memory =
+		dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory");
+	*(void **)&api.get_property = dlsym(RTLD_DEFAULT, "MallocExtension_GetNumericProperty");
+	return api.version && api.malloc && api.free && api.release_free_memory && api.get_property;
+}
+
+bool gperftools_find(char *version, size_t cap)
+{
+	int major = 0, minor = 0;
+	const char *patch = "";
+
+	if (!resolve())
+		return false;
+	(void)api.version(&major, &minor, &patch);
+	(void)snprintf(version, cap, "%d.%d%.16s", major, minor, patch ? patch : "");
+	return true;
+}
+
+/* Does tcmalloc's own release release? Not with TCMALLOC_DISABLE_MEMORY_RELEASE, and not /dev/mem. */
+static bool releases(void)
+{
+	void *page = os.map(os_page_size);
+	bool yes;
+
+	if (!page)
+		return false;
+	yes = gperftools_stock_release(page, os_page_size);
+	(void)os.unmap(page, os_page_size);
+	return yes;
+}
+
+#define PROOF_BLOCK ((size_t)512 << 10) /* more than tcmalloc's largest size class */
+#define PROOF_TRIES 3
+
+/*
+ * Make tcmalloc release something, then take that back. All that is free is released beforehand, so
+ * that no other memory can serve; a little less than the largest piece is asked for, since a debug build
+ * adds to each block.
+ */
+static bool prove(void)
+{
+	size_t block = PROOF_BLOCK;
+	bool proven = false;
+
+	for (unsigned i = 0; i < PROOF_TRIES && !proven; i++, block *= 2) {
+		size_t released;
+		void *p;
+
+		gperftools_watch(true);
+		p = api.malloc(block);
+		api.free(p);
+		api.release_free_memory();
+		released = gperftools_released();
+		if (released < PROOF_BLOCK)
+			continue;
+		gperftools_watch(true);
+		p = api.malloc(released - released / 8);
+		proven = gperftools_committed();
+		api.free(p);
+	}
+	gperftools_watch(false);
+	return proven;
+}
+
+const char *gperftools_install(void)
+{
+	size_t limit = 0;
+	bool proven;
+
+	if (!gperftools_reached())
+		return "its functions are hidden";
+	if (!releases())
+		return "it releases no memory, as it was told";
+	proven = prove();
+	/*
+	 * Loaded before us, it calls its own functions, unless the slots it calls them through are
+	 * changed; and it may not be set up so far as to release anything.
+	 */
+	if (!proven && !gperftools_replace_slots((const void *)api.release_free_memory))
+		return "its calls do not come by here";
+	if (!proven)
+		proven = prove();
+	(void)api.get_property("tcmalloc.heap_limit_mb", &limit);
+	gperftools_limit(limit);
+	gperftools_serve(proven);
+	return NULL;
+}
+
+const void *gperftools_served(void)
+{
+	return gperftools_serving() ? (const void *)api.release_free_memory : NULL;
+}

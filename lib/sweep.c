@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* sweep - see sweep.h. */
+#include "sweep.h"
+
+#include <stdatomic.h>
+
+#include "backend.h"
+#include "os.h"
+#include "region.h"
+#include "stats.h"
+
+/* A stack that is only pushed to or taken whole. */
+static _Atomic(struct region *) queue;
+
+bool sweep_idle(void)
+{
+	return !atomic_load(&queue);
+}
+
+static bool set_flag(struct region *r, uint32_t flag)
+{
+	return !(atomic_load(&r->flags) & flag) && !(atomic_fetch_or(&r->flags, flag) & flag);
+}
+
+static void clear_flag(struct region *r, uint32_t flag)
+{
+	if (atomic_load(&r->flags) & flag)
+		atomic_fetch_and(&r->flags, ~flag);
+}
+
+static void push(struct region *r)
+{
+	struct region *head = atomic_load(&queue);
+
+	do
+		atomic_store_explicit(&r->next_sweep, head, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(&queue, &head, r));
+}
+
+static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
+{
+	uintptr_t next = region_base(addr) + os_region_size;
+
+	return next < end ? next : end;
+}
+
+bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
+{
+	bool whole_frees = dropped && backend_whole_frees(), asks = backend_asks(), any = false;
+
+	for (uintptr_t stop; addr < end; addr = stop) {
+		struct region *r;
+
+		stop = end_in_region(addr, end);
+		if (whole_frees && stop - addr == os_region_size) {
+			sweep_forget(addr, stop);
+			continue;
+		}
+		r = region_get(addr);
+		if (!r)
+			continue;
+		(void)set_flag(r, REGION_ZAPPED);
+		if (!asks)
+			continue;
+		any = true;
+		if (set_flag(r, REGION_SWEEP))
+			push(r);
+	}
+	return any;
+}
+
+void sweep_forget(uintptr_t addr, uintptr_t end)
+{
+	for (uintptr_t stop; addr < end; addr = stop) {
+		struct region *r;
+
+		stop = end_in_region(addr, end);
+		if (stop - addr < os_region_size)
+			continue;
+		r = region_known(addr);
+		if (r)
+			clear_flag(r, REGION_ZAPPED);
+	}
+}
+
+void sweep_run(struct flight *f)
+{
+	struct region *r = atomic_exchange(&queue, NULL), *next;
+
+	for (; r; r = next) {
+		next = atomic_load_explicit(&r->next_sweep, memory_order_relaxed);
+		/* Off the queue before the kernel is asked: a zap after that is noted again. */
+		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_SWEEP);
+		/* Forgotten meanwhile: nothing to be asked about, and perhaps not ours to ask. */
+		if (!(atomic_fetch_and(&r->flags, ~(uint32_t)REGION_ZAPPED) & REGION_ZAPPED))
+			continue;
+		stats_add(STAT_REGIONS_SWEPT, 1);
+		batch_ask(r, f);
+	}
+	batch_issue(f);
+}
+
+struct count {
+	int pagemap;
+	uint64_t tables;
+};
+
+static void count_empty(struct region *r, void *arg)
+{
+	unsigned char *resident = __builtin_alloca(region_pages());
+	struct count *c = arg;
+
+	if (!(atomic_load(&r->flags) & REGION_ZAPPED))
+		return;
+	/* -ENOMEM: some of it is not mapped. */
+	if (os.mincore((void *)r->base, os_region_size, resident))
+		return;
+	if (!os.populated(c->pagemap, (void *)r->base, os_region_size))
+		c->tables++;
+}
+
+uint64_t sweep_reclaimable(void)
+{
+	struct count c = {.pagemap = os.pagemap_open()};
+
+	if (c.pagemap < 0)
+		return 0;
+	region_each(count_empty, &c);
+	os.pagemap_close(c.pagemap);
+	return c.tables << os_page_shift;
+}
+
+void sweep_after_fork(void)
+{
+	atomic_store(&queue, NULL);
+}
