@@ -85,6 +85,16 @@ else
 		notices "tcmalloc-$touch" "${at_once[@]}" BADZAP=wide \
 			LD_PRELOAD="$badzap:$tcmalloc" "$churn" --touch "$touch" "${small[@]}"
 	done
+	# Two settings and no third: the decay is not tcmalloc's.
+	run tcmalloc-compare 0 "$top/bench/compare" --allocator tcmalloc --release aggressive,10 \
+		--decay 0,100 --live 16M --cycles 1 --repeats 1 --json
+	[ "$(grep -c '"allocator": "tcmalloc"' "$out/tcmalloc-compare")" -eq 2 ] ||
+		fail "tcmalloc-compare: not two configurations of tcmalloc"
+	if ! strace -f -c -o /dev/null /bin/true 2>/dev/null; then
+		echo "SKIP: strace is missing or may not trace: stock's zaps are not counted"
+	elif ! grep -q '"zap_calls": { "stock": [1-9]' "$out/tcmalloc-compare"; then
+		fail "tcmalloc-compare: stock's zaps are not counted"
+	fi
 fi
 
 [ "$failed" -eq 0 ] || exit 1
