@@ -133,7 +133,8 @@ uint64_t now_ns(void);
 /* Any clock, in nanoseconds. */
 uint64_t clock_ns(clockid_t clock);
 void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t);
-/* Arenas that threads use, and all that exist; threads where the allocator does not say. */
+/* Arenas that threads use, and all that exist: none on tcmalloc, and as many as threads where the
+ * allocator does not say. */
 unsigned arenas_count(unsigned threads, unsigned *created);
 uint64_t peak_rss_kb(void);
 

@@ -82,7 +82,7 @@ static void time_fork(struct trough *t)
 	t->fork_cpu_ms = median_ms(cpu);
 }
 
-/* 5% of the floor, and room for the table that an arena's current end lies in. */
+/* 5% of the floor, 64 kB, and room for the table that each arena's current end lies in. */
 static uint64_t waste_target(const struct floor_report *r, unsigned arenas)
 {
 	return r->floor_kb / 20 + 64 + 8 * (uint64_t)arenas;
@@ -108,6 +108,14 @@ void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t)
 }
 
 typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
+
+/* gperftools' malloc is another name of its tc_malloc, and one page heap serves all threads. */
+static bool malloc_is_tcmalloc(void)
+{
+	void *tc = dlsym(RTLD_DEFAULT, "tc_malloc");
+
+	return tc && tc == dlsym(RTLD_DEFAULT, "malloc");
+}
 
 static unsigned arena_threads(mallctl_fn *ctl, unsigned i)
 {
@@ -137,6 +145,10 @@ unsigned arenas_count(unsigned threads, unsigned *created)
 	size_t len = sizeof(total);
 	uint64_t epoch = 1;
 
+	if (malloc_is_tcmalloc()) {
+		*created = 0;
+		return 0;
+	}
 	*created = threads;
 	if (!ctl || ctl("arenas.narenas", &total, &len, NULL, 0))
 		return threads;

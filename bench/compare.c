@@ -22,7 +22,7 @@ static bool warm_up(const struct config *c, struct values *stock)
 	return run_once(&settings, c, STOCK, stock);
 }
 
-/* Ours come from the library's own counters, and where it prints none, from strace too. */
+/* Ours come from the library's own counters, and where it counted none, from strace too. */
 static bool count_calls(struct outcome *o, const struct values *stock)
 {
 	struct values ours;
@@ -34,10 +34,13 @@ static bool count_calls(struct outcome *o, const struct values *stock)
 			return false;
 		o->calls_from = "strace (what is over stock's other calls)";
 		o->median[OURS].v[M_ZAPS] = ours.v[M_ZAPS];
+		/* Under strace those are among the others. */
+		o->median[OURS].v[M_COMMIT_ZAPS] = NAN;
 		o->median[OURS].v[M_CALLS] = fmax(
 			ours.v[M_ZAPS], ours.v[M_CALLS] - (stock->v[M_CALLS] - stock->v[M_ZAPS]));
 	}
-	o->ratio.v[M_ZAPS] = o->median[OURS].v[M_ZAPS] / o->median[STOCK].v[M_ZAPS];
+	o->ratio.v[M_ZAPS] =
+		stock->v[M_ZAPS] > 0 ? o->median[OURS].v[M_ZAPS] / stock->v[M_ZAPS] : NAN;
 	o->ratio_min.v[M_ZAPS] = o->ratio_max.v[M_ZAPS] = o->ratio.v[M_ZAPS];
 	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * compare - stock jemalloc beside jemalloc with ptreclaim, in turns, on one machine.
+ * compare - a stock allocator beside the same with ptreclaim, in turns, on one machine.
  *
  * The two sides alternate (A B, B A, A B, ...) and every ratio is taken within its own pair, so that
  * a machine that slows down or is shared shows up as spread instead of as a difference.
@@ -62,23 +62,28 @@ extern const struct metric_info metric_info[METRIC_COUNT];
 
 enum side { STOCK, OURS, SIDES };
 
-#define DECAY_DEFAULT (-1)
+enum allocator { JEMALLOC, TCMALLOC, ALLOCATORS };
+
+/* How soon the allocator gives back: jemalloc's dirty_decay_ms, tcmalloc's release rate. */
+#define SETTING_DEFAULT	   (-1)
+#define SETTING_AGGRESSIVE (-2) /* tcmalloc: whatever is freed, at once */
 
 struct config {
+	enum allocator allocator;
+	int setting;
 	const char *profile, *touch;
 	const char *backend; /* NULL: auto */
 	unsigned threads;
-	int decay_ms;
-	bool background;
-	bool pair; /* bench/pair instead of the churn */
+	bool background; /* jemalloc's background_thread */
+	bool pair;	 /* bench/pair instead of the churn */
 };
 
 struct settings {
-	char bench[4096];   /* the folder that churn and pair lie in */
-	char library[4096]; /* libptreclaim.so */
-	const char *jemalloc;
-	const char *conf; /* more for PTRECLAIM_CONF */
-	const char *live; /* passed to churn when given */
+	char bench[4096];		   /* the folder that churn and pair lie in */
+	char library[4096];		   /* libptreclaim.so */
+	const char *allocator[ALLOCATORS]; /* the allocators' libraries, for LD_PRELOAD */
+	const char *conf;		   /* more for PTRECLAIM_CONF */
+	const char *live;		   /* passed to churn when given */
 	unsigned cycles, repeats, seconds;
 	bool syscalls, json;
 };
@@ -106,15 +111,39 @@ struct outcome {
 	unsigned repeats, targets;
 };
 
+/* Words of a comma-separated list. */
+#define MAX_WORDS 8
+
+struct list {
+	const char *word[MAX_WORDS];
+	unsigned n;
+};
+
+/* What configurations are made of, in the order in which they take turns: the last changes first. */
+enum { ALLOCATOR, PROFILE, TOUCH, THREADS, DECAY, BACKGROUND, RELEASE, BACKEND, LISTS };
+
 /* compare_options.c */
 extern struct settings settings;
-extern struct config configs[MAX_CONFIGS];
-extern size_t config_count;
-/* Fill the three of them; ends the process on bad usage and for --help. */
+/* Fill settings and configs; ends the process on bad usage and for --help. */
 void options_parse(int argc, char **argv);
 void options_find_build_tree(void);
+_Noreturn void options_bad(const char *what, const char *value);
+/* A decimal number of at most max, or the end of the process. */
+unsigned options_number(const char *what, const char *value, unsigned max);
 
-/* compare_run.c: false, after a word on stderr, when the program did not end well. */
+/* compare_configs.c: each adds to configs; a bad word ends the process. */
+extern struct config configs[MAX_CONFIGS];
+extern size_t config_count;
+/* All combinations that differ in something; an empty list has its default. */
+void configs_product(const struct list list[LISTS]);
+/* With no allocator named, both: tcmalloc is left out, with a word on stderr, where there is none. */
+void configs_quick(const struct list *allocators);
+void configs_full(const struct list *allocators);
+
+/* compare_run.c */
+/* Whether ld.so can preload it. */
+bool run_preloadable(const char *library);
+/* False, after a word on stderr, when the program did not end well. */
 bool run_once(const struct settings *s, const struct config *c, enum side side, struct values *out);
 /* The same under strace, for M_ZAPS, M_COMMIT_ZAPS and M_CALLS only. */
 bool run_strace(const struct settings *s, const struct config *c, enum side side,
@@ -126,6 +155,7 @@ void judge_medians(struct outcome *o);
 void judge_targets(struct outcome *o);
 
 /* compare_report.c */
+extern const char *const allocator_name[ALLOCATORS];
 void config_name(const struct config *c, char *buf, size_t cap);
 void report_text(const struct outcome *o);
 void report_verdict(const struct outcome *o, size_t n);

@@ -11,19 +11,33 @@ const struct metric_info metric_info[METRIC_COUNT] = {
 #undef X
 };
 
+const char *const allocator_name[ALLOCATORS] = {"jemalloc", "tcmalloc"};
+
+static void setting_name(const struct config *c, char *buf, size_t cap)
+{
+	bool je = c->allocator == JEMALLOC;
+
+	if (c->setting == SETTING_DEFAULT)
+		snprintf(buf, cap, je ? "default decay" : "default release rate");
+	else if (c->setting == SETTING_AGGRESSIVE)
+		snprintf(buf, cap, "aggressive decommit");
+	else
+		snprintf(buf, cap, je ? "dirty_decay_ms:%d" : "release rate %d", c->setting);
+}
+
 void config_name(const struct config *c, char *buf, size_t cap)
 {
-	char decay[32] = "default decay";
+	const char *allocator = allocator_name[c->allocator];
+	char setting[40];
 
-	if (c->pair) {
-		snprintf(buf, cap, "large free() + malloc() pair, default decay");
-		return;
-	}
-	if (c->decay_ms != DECAY_DEFAULT)
-		snprintf(decay, sizeof(decay), "dirty_decay_ms:%d", c->decay_ms);
-	snprintf(buf, cap, "%s %s, %u thread%s, %s%s%s%s", c->profile, c->touch, c->threads,
-		 c->threads > 1 ? "s" : "", decay, c->background ? ", background_thread" : "",
-		 c->backend ? ", backend " : "", c->backend ? c->backend : "");
+	setting_name(c, setting, sizeof(setting));
+	if (c->pair)
+		snprintf(buf, cap, "large free() + malloc() pair, %s %s", allocator, setting);
+	else
+		snprintf(buf, cap, "%s %s, %u thread%s, %s %s%s%s%s", c->profile, c->touch,
+			 c->threads, c->threads > 1 ? "s" : "", allocator, setting,
+			 c->background ? ", background_thread" : "", c->backend ? ", backend " : "",
+			 c->backend ? c->backend : "");
 }
 
 static void print_value(double v, enum unit unit)
@@ -115,7 +129,7 @@ static void summary(const struct outcome *o)
 	printf("%s:", name);
 	if (o->config.pair)
 		printf(" 256 KiB x %.3f of stock's time",
-		       o->targets > 1 ? o->target[1].value : NAN);
+		       o->targets > 1 ? o->target[1].value : o->ratio.v[M_PAIR_256K]);
 	else
 		printf(" wasted page tables %.0f -> %.0f kB, operations per second x %.2f"
 		       " (per CPU second x %.2f), fork() x %.2f",
@@ -157,21 +171,37 @@ static const char *metric_name(unsigned m)
 	}
 }
 
+/* What is at its default is null. */
+static void json_setting(const struct config *c)
+{
+	double value = NAN;
+
+	if (c->setting >= 0)
+		value = c->setting;
+	printf("    ");
+	if (c->allocator == TCMALLOC) {
+		json_number("release_rate", value, ",\n");
+		printf("    \"aggressive_decommit\": %s,\n",
+		       c->setting == SETTING_AGGRESSIVE ? "true" : "false");
+	} else {
+		json_number("dirty_decay_ms", value, ",\n");
+		printf("    \"background_thread\": %s,\n", c->background ? "true" : "false");
+	}
+}
+
 static void json_config(const struct config *c)
 {
-	if (c->pair) {
-		printf("    \"program\": \"pair\",\n");
+	char name[128];
+
+	config_name(c, name, sizeof(name));
+	printf("    \"name\": \"%s\",\n    \"program\": \"%s\",\n    \"allocator\": \"%s\",\n",
+	       name, c->pair ? "pair" : "churn", allocator_name[c->allocator]);
+	if (c->pair)
 		return;
-	}
-	printf("    \"program\": \"churn\",\n    \"profile\": \"%s\",\n    \"touch\": \"%s\",\n"
-	       "    \"threads\": %u,\n",
+	printf("    \"profile\": \"%s\",\n    \"touch\": \"%s\",\n    \"threads\": %u,\n",
 	       c->profile, c->touch, c->threads);
-	if (c->decay_ms == DECAY_DEFAULT)
-		printf("    \"dirty_decay_ms\": null,\n");
-	else
-		printf("    \"dirty_decay_ms\": %d,\n", c->decay_ms);
-	printf("    \"background_thread\": %s,\n    \"backend\": \"%s\",\n",
-	       c->background ? "true" : "false", c->backend ? c->backend : "auto");
+	json_setting(c);
+	printf("    \"backend\": \"%s\",\n", c->backend ? c->backend : "auto");
 }
 
 static void json_outcome(const struct outcome *o, bool last)

@@ -43,21 +43,58 @@ static void add_number(struct command *c, const char *option, unsigned n)
 	add(c, digits, "");
 }
 
+static void add_preload(struct command *cmd, const char *first, const char *second)
+{
+	char buf[8192];
+
+	snprintf(buf, sizeof(buf), "%s:%s", first, second);
+	add(cmd, "LD_PRELOAD=", buf);
+}
+
+static void add_jemalloc(struct command *cmd, const struct config *c)
+{
+	char buf[128], decay[64] = "";
+
+	if (c->setting != SETTING_DEFAULT)
+		snprintf(decay, sizeof(decay), "dirty_decay_ms:%d,", c->setting);
+	snprintf(buf, sizeof(buf), "%sbackground_thread:%s", decay,
+		 c->background ? "true" : "false");
+	add(cmd, "MALLOC_CONF=", buf);
+}
+
+static void add_tcmalloc(struct command *cmd, const struct config *c)
+{
+	char rate[16];
+
+	/* The caller's own would make something else of the default. */
+	add(cmd, "--unset=TCMALLOC_AGGRESSIVE_DECOMMIT", "");
+	add(cmd, "--unset=TCMALLOC_RELEASE_RATE", "");
+	snprintf(rate, sizeof(rate), "%d", c->setting);
+	if (c->setting == SETTING_AGGRESSIVE)
+		add(cmd, "TCMALLOC_AGGRESSIVE_DECOMMIT=1", "");
+	else if (c->setting != SETTING_DEFAULT)
+		add(cmd, "TCMALLOC_RELEASE_RATE=", rate);
+}
+
 /* Environment goes through env(1) and not through ours: strace must not be preloaded itself. */
 static void add_environment(struct command *cmd, const struct settings *s, const struct config *c,
 			    enum side side)
 {
-	char buf[8192], decay[64] = "";
+	const char *allocator = s->allocator[c->allocator];
+	char buf[8192];
 
 	add(cmd, "env", "");
-	snprintf(buf, sizeof(buf), "%s%s%s", s->jemalloc, side == OURS ? ":" : "",
-		 side == OURS ? s->library : "");
-	add(cmd, "LD_PRELOAD=", buf);
-	if (c->decay_ms != DECAY_DEFAULT)
-		snprintf(decay, sizeof(decay), "dirty_decay_ms:%d,", c->decay_ms);
-	snprintf(buf, sizeof(buf), "%sbackground_thread:%s", decay,
-		 c->background ? "true" : "false");
-	add(cmd, "MALLOC_CONF=", buf);
+	if (c->allocator == TCMALLOC)
+		add_tcmalloc(cmd, c);
+	else
+		add_jemalloc(cmd, c);
+	if (side == STOCK)
+		add(cmd, "LD_PRELOAD=", allocator);
+	else if (c->allocator == TCMALLOC)
+		/* The library takes tcmalloc's place at its functions by coming before it. */
+		add_preload(cmd, s->library, allocator);
+	else
+		add_preload(cmd, allocator, s->library);
 	snprintf(buf, sizeof(buf), "stats_print:true%s%s%s%s", c->backend ? ",backend:" : "",
 		 c->backend ? c->backend : "", s->conf ? "," : "", s->conf ? s->conf : "");
 	add(cmd, "PTRECLAIM_CONF=", buf);
@@ -87,8 +124,8 @@ static void slurp(FILE *f, char *buf, size_t cap)
 	buf[fread(buf, 1, cap - 1, f)] = '\0';
 }
 
-/* Run to its end; what it wrote comes back in out and err, each of TEXT bytes. */
-static bool execute(struct command *cmd, char *out, char *err)
+/* Run to its end: its wait status. What it wrote comes back in out and err, each of TEXT bytes. */
+static int start(struct command *cmd, char *out, char *err)
 {
 	FILE *fout = tmpfile(), *ferr = tmpfile();
 	int status = -1;
@@ -111,10 +148,15 @@ static bool execute(struct command *cmd, char *out, char *err)
 	slurp(ferr, err, TEXT);
 	fclose(fout);
 	fclose(ferr);
-	/* ld.so only warns, and another malloc would be measured under jemalloc's name. */
-	if (strstr(err, "cannot be preloaded"))
-		status = -1;
-	if (pid > 0 && WIFEXITED(status) && !WEXITSTATUS(status))
+	/* ld.so only warns, and another malloc would be measured under the allocator's name. */
+	return strstr(err, "cannot be preloaded") ? -1 : status;
+}
+
+static bool execute(struct command *cmd, char *out, char *err)
+{
+	int status = start(cmd, out, err);
+
+	if (!status)
 		return true;
 	fprintf(stderr, "compare: failed with %s %d:", WIFSIGNALED(status) ? "signal" : "status",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -152,7 +194,10 @@ static void values_clear(struct values *v)
 		v->v[i] = NAN;
 }
 
-/* The library's own counters (lib/stats.h), printed on stderr at exit. */
+/*
+ * The library's own counters (lib/stats.h), printed on stderr at exit. None at all say nothing: they
+ * do not show what an allocator zaps that the library does not serve.
+ */
 static void read_counters(const char *err, struct values *out)
 {
 	static const char *const every[] = {
@@ -166,18 +211,29 @@ static void read_counters(const char *err, struct values *out)
 		"sys_futex",
 		"sys_other",
 	};
-	double all = 0, zaps = number_after(err, "sys_madvise");
+	double all = 0, zaps = fmax(0, number_after(err, "sys_madvise"));
 
-	if (isnan(zaps))
-		return;
 	zaps += fmax(0, number_after(err, "sys_process_madvise"));
 	zaps += fmax(0, number_after(err, "sys_remap"));
+	if (zaps <= 0)
+		return;
 	for (size_t i = 0; i < sizeof(every) / sizeof(every[0]); i++)
 		all += fmax(0, number_after(err, every[i]));
 	out->v[M_ZAPS] = zaps;
 	out->v[M_COMMIT_ZAPS] = number_after(err, "sys_madvise_reuse") +
 				fmax(0, number_after(err, "sys_process_madvise_reuse"));
 	out->v[M_CALLS] = all;
+}
+
+bool run_preloadable(const char *library)
+{
+	static char text[TEXT], err[TEXT];
+	struct command cmd = {.n = 0};
+
+	add(&cmd, "env", "");
+	add(&cmd, "LD_PRELOAD=", library);
+	add(&cmd, "true", "");
+	return !start(&cmd, text, err);
 }
 
 bool run_once(const struct settings *s, const struct config *c, enum side side, struct values *out)

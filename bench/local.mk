@@ -18,6 +18,7 @@ noinst_PROGRAMS += bench/compare
 bench_compare_SOURCES = \
 	bench/compare.c bench/compare.h \
 	bench/compare_options.c \
+	bench/compare_configs.c \
 	bench/compare_run.c \
 	bench/compare_judge.c \
 	bench/compare_report.c
