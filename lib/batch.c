@@ -67,22 +67,20 @@ uint64_t batch_bytes_exact(void)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-bool batch_over_limit(uint64_t more)
+uint64_t batch_in_the_way(uint64_t more)
 {
-	return batch_bytes_most() + more >=
-	       atomic_load_explicit(&limits.bytes, memory_order_relaxed);
-}
+	uint64_t limit = atomic_load_explicit(&limits.bytes, memory_order_relaxed);
+	uint64_t stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed);
+	uint64_t most = batch_bytes_most(), piece;
 
-uint64_t batch_overdue(void)
-{
-	uint64_t near = batch_bytes_near(),
-		 stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed),
-		 limit = atomic_load_explicit(&limits.bytes, memory_order_relaxed);
-
-	/* What the kernel refuses cannot be overdue. */
-	near -= stuck < near ? stuck : near;
-	/* From three quarters on, an eighth at a time; more if many released at once. */
-	return near < limit / 4 * 3 ? 0 : near - limit / 8 * 5;
+	if (most + more < limit)
+		return 0;
+	/* What is refused stays; and nothing is flushed in vain for what has no place in the end. */
+	if (more > limit / 2 || stuck + more >= limit)
+		return BATCH_NO_ROOM;
+	/* Three eighths at once, so that it is worth a call, but no longer than a flight may be. */
+	piece = limit / 8 * 3 < BATCH_FLIGHT_BYTES ? limit / 8 * 3 : BATCH_FLIGHT_BYTES;
+	return most + more - limit + piece;
 }
 
 bool batch_idle(void)

@@ -92,9 +92,12 @@ void batch_retry(void);
 uint64_t batch_bytes_near(void);
 uint64_t batch_bytes_most(void); /* not less than there are */
 uint64_t batch_bytes_exact(void);
-/* Would `more` bytes reach the limit? How much should be flushed now, so that it is not reached? */
-bool batch_over_limit(uint64_t more);
-uint64_t batch_overdue(void);
+/*
+ * How much should be flushed before `more` bytes become pending, so that the limit is not reached? 0:
+ * nothing. BATCH_NO_ROOM: there is no room for so much.
+ */
+#define BATCH_NO_ROOM UINT64_MAX
+uint64_t batch_in_the_way(uint64_t more);
 
 /* Wait until page of r is out of flight, at most until *deadline (0: set on the first wait). False
  * if the time is up. */

@@ -14,10 +14,6 @@
 #include "sweep.h"
 #include "worker.h"
 
-/* Allocators hold their locks while they release: a thread flushes no more than this for others, or
- * twice what it has added. */
-#define PIECE_BYTES ((uint64_t)4 << 20)
-
 struct engine engine;
 
 enum conf_mode engine_mode(void)
@@ -186,20 +182,23 @@ static bool flush_range(uintptr_t addr, uintptr_t end)
 	return !f.failed;
 }
 
-/* Flush the oldest of what is pending, if that is much: a bounded piece of it, but more than was added.
- * False: the worker is to be kicked. */
-static bool flush_overdue(size_t added)
+/*
+ * Is there room for so much more to be pending? If not, the oldest is flushed, and enough of it that
+ * this is not the case again soon. *kick: the worker has to look.
+ */
+static bool make_room(size_t len, bool *kick)
 {
-	uint64_t least = batch_overdue(), most = 2 * added > PIECE_BYTES ? 2 * added : PIECE_BYTES;
+	uint64_t least = batch_in_the_way(len);
 
 	if (!least)
 		return true;
-	if (least > most)
-		least = most;
+	if (least == BATCH_NO_ROOM)
+		return false;
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 	batch_flush_some(least, STAT_FLUSH_BYTES, &f);
 	/* While the queue was with us, the worker may have seen none and gone to sleep. */
-	return !f.failed && batch_idle();
+	*kick = f.failed || !batch_idle();
+	return !batch_in_the_way(len);
 }
 
 bool engine_make_pending(uintptr_t addr, uintptr_t end)
@@ -224,7 +223,7 @@ bool engine_release(void *start, size_t len)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
 	uint64_t t = stats_hook_begin();
-	bool first, defer;
+	bool kick = false, defer;
 
 	stats_add(STAT_RELEASED, len);
 	if (engine.mode != CONF_ON || atomic_load_explicit(&engine.paused, memory_order_relaxed)) {
@@ -240,16 +239,13 @@ bool engine_release(void *start, size_t len)
 	}
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
-	/* Before any page is pending: afterwards a flush elsewhere may make room. */
-	defer = deferring() && !batch_over_limit(len);
-	first = engine_make_pending(addr, end);
-	if (!defer) {
-		first |= !flush_range(addr, end);
-	} else {
+	defer = deferring() && make_room(len, &kick);
+	kick |= engine_make_pending(addr, end);
+	if (defer)
 		stats_add(STAT_DEFERRED, len);
-	}
-	first |= !flush_overdue(len);
-	if (first)
+	else
+		kick |= !flush_range(addr, end);
+	if (kick)
 		worker_kick();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
 	return true;
@@ -379,8 +375,8 @@ void engine_set_batch_bytes(uint64_t n)
 {
 	atomic_store(&engine.batch_bytes, n);
 	batch_limit(n);
-	if (batch_overdue())
-		engine_trim(batch_bytes_exact());
+	if (batch_in_the_way(0))
+		engine_flush();
 }
 
 void engine_set_keep_bytes(uint64_t n)

@@ -176,7 +176,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	} else {
 		runs.keep_to += bytes(policy_stay(runs.range, &runs.untouched));
 	}
-	if (runs.keep_to < end && policy_sparse(runs.range))
+	if (runs.keep_to < end && policy_sparse(runs.range, need_zero))
 		flush_ahead(addr, end, runs.keep_to);
 	FOR_PARTS(p, addr, end)
 	{

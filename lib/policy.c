@@ -20,8 +20,9 @@
 #define SAMPLE_KNOWN 64 /* of one that is */
 #define EXPLORE_EVERY                                                                              \
 	32 /* reuses of which one keeps nothing, so that there is something to learn */
-#define LOOSE  (ONE * 3 / 4)   /* share of touched pages in front below which there is no prefix */
-#define NEARLY (ONE * 31 / 32) /* a share from which on it is as good as all */
+#define EXPLORE_FREE 256 /* the same where keeping costs no zeroing: what missed teaches as well */
+#define LOOSE	     (ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
+#define NEARLY	     (ONE * 31 / 32) /* a share from which on it is as good as all */
 
 struct class
 {
@@ -129,19 +130,21 @@ size_t policy_stay(size_t range, uint32_t *untouched)
 	most = known(c) && share < NEARLY ? (uint32_t)(ONE - share) : known(c) ? *untouched : ONE;
 	if (fits(range, most)) {
 		*untouched = most;
-		if (!known(c) || my_counter()->reuses++ % EXPLORE_EVERY)
+		if (!known(c) || my_counter()->reuses++ % EXPLORE_FREE)
 			return range;
 		return 0;
 	}
 	return policy_prefix(range);
 }
 
-bool policy_sparse(size_t range)
+bool policy_sparse(size_t range, bool unknown_is)
 {
 	const struct class *c = class_of(range);
 
-	return range > POLICY_SMALL_PAGES &&
-	       (!known(c) || atomic_load_explicit(&c->touched, memory_order_relaxed) < ONE / 4);
+	if (range <= POLICY_SMALL_PAGES)
+		return false;
+	return known(c) ? atomic_load_explicit(&c->touched, memory_order_relaxed) < ONE / 4
+			: unknown_is;
 }
 
 void policy_kept(size_t pages, size_t more)

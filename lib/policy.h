@@ -45,8 +45,8 @@ size_t policy_prefix(size_t range);
 size_t policy_stay(size_t range, uint32_t *untouched);
 
 /* Is so little of such a range touched that pending pages in it are better zapped, with many others
- * at once, before it is taken back? */
-bool policy_sparse(size_t range);
+ * at once, before it is taken back? Of ranges not known yet, unknown_is. */
+bool policy_sparse(size_t range, bool unknown_is);
 
 /* Share of the kept prefix of such a range that is expected to stay untouched, in 1/65536. */
 uint32_t policy_untouched(size_t range);
