@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 include tests/integration/local.mk
+include tests/versions/local.mk
 include tests/vm/local.mk
 include tests/stress/local.mk
 

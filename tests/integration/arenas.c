@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* arenas - hammer's arenas and extent hooks of its own: see hammer.h. */
+/* arenas - what hammer does by jemalloc's own interface: arenas, extent hooks. See hammer.h. */
 #include <jemalloc/jemalloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
 #include "hammer.h"
-#include "pattern.h"
 
 #define HELD 24
 
@@ -41,6 +40,25 @@ static extent_hooks_t *own_hooks(extent_hooks_t *before)
 	return &sets[nsets++].hooks;
 }
 
+unsigned char *resize_zero(const struct block *b, size_t size)
+{
+	size_t old = sallocx(b->p, 0);
+	unsigned char *p = rallocx(b->p, size, MALLOCX_ZERO);
+
+	if (p && size > old)
+		zero_check(p + old, size - old, "rallocx");
+	return p;
+}
+
+unsigned arena_count(void)
+{
+	unsigned n = 1;
+	size_t len = sizeof(n);
+
+	check(!mallctl("arenas.narenas", &n, &len, NULL, 0), "arenas.narenas");
+	return n;
+}
+
 unsigned long hooks_called(void)
 {
 	return atomic_load(&calls);
@@ -68,10 +86,8 @@ static void put_hooks(unsigned arena)
 
 void hooks_install(void)
 {
-	unsigned n = 0;
-	size_t len = sizeof(n);
+	unsigned n = arena_count();
 
-	check(!mallctl("arenas.narenas", &n, &len, NULL, 0), "arenas.narenas");
 	for (unsigned i = 0; i < n; i++)
 		put_hooks(i);
 }

@@ -108,9 +108,12 @@ static void reap(pid_t pid, const char *who)
 	check(WIFEXITED(st) && !WEXITSTATUS(st), who);
 }
 
+/* Not /proc/self/exe: where a loader was told to start this program that is the loader. */
+static const char *self;
+
 static void exec_nothing(void)
 {
-	(void)execl("/proc/self/exe", "forker", "nothing", NULL);
+	(void)execl(self, "forker", "nothing", NULL);
 	_exit(6);
 }
 
@@ -198,7 +201,7 @@ static void way_vfork(unsigned count)
 
 		check(pid >= 0, "vfork"); /* NOLINT: async-signal-safe in fact */
 		if (!pid) {
-			(void)execl("/proc/self/exe", "forker", "nothing", NULL);
+			(void)execl(self, "forker", "nothing", NULL);
 			_exit(6);
 		}
 		reap(pid, "a child");
@@ -270,6 +273,7 @@ int main(int argc, char **argv)
 	const char *way = argc > 1 ? argv[1] : "";
 	unsigned count = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1;
 
+	self = argv[0];
 	if (!strcmp(way, "fork"))
 		way_fork(count);
 	else if (!strcmp(way, "vfork"))

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * hammer - threads that allocate, resize and free on jemalloc, and know every byte.
+ * hammer - threads that allocate, resize and free, and know every byte.
+ *
+ * Built twice: hammer, linked with jemalloc and using its own interface too; hammer-plain, linked
+ * with no allocator, which has no -A, -B and -C.
  *
  *	-t N  threads		-n N  operations of each in a round	-b N  blocks of each
  *	-m N  largest block	-s N  seed				-k N  of 1000 blocks survive
@@ -15,7 +18,6 @@
  */
 #include "hammer.h"
 
-#include <jemalloc/jemalloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -98,16 +100,14 @@ static struct block *block_make(uint64_t *state)
 
 static void block_resize(struct block *b, uint64_t *state)
 {
-	size_t size = random_size(state, opts.max), old = sallocx(b->p, 0);
+	size_t size = random_size(state, opts.max);
 	bool zero = next_random(state) >> 40 & 1;
-	unsigned char *p = zero ? rallocx(b->p, size, MALLOCX_ZERO) : realloc(b->p, size);
+	unsigned char *p = zero ? resize_zero(b, size) : realloc(b->p, size);
 
 	if (!got(p))
 		return;
 	b->p = p;
 	block_check(b, size < b->size ? size : b->size, "after realloc");
-	if (zero && size > old)
-		zero_check(p + old, size - old, "rallocx");
 	b->size = size;
 	b->seed = next_random(state) >> 3;
 	block_fill(b);
@@ -242,12 +242,13 @@ static void parse(int argc, char **argv)
 			opts.seed = number(optarg);
 	}
 	check(opts.threads && opts.threads <= THREADS && opts.blocks && opts.max, "arguments");
+	check(!(opts.arenas || opts.hooks_before || opts.hooks_after) || arena_count(),
+	      "an option, since there are no arenas");
 }
 
 int main(int argc, char **argv)
 {
-	unsigned arenas = 1;
-	size_t len = sizeof(arenas);
+	unsigned arenas;
 
 	parse(argc, argv);
 	if (opts.lock)
@@ -262,7 +263,7 @@ int main(int argc, char **argv)
 	rounds();
 	if (opts.hooks_before || opts.hooks_after)
 		(void)printf("own hook called %lu times\n", hooks_called());
-	(void)mallctl("arenas.narenas", &arenas, &len, NULL, 0);
+	arenas = arena_count();
 	if (opts.waste && !waste_goes(arenas, "survivors"))
 		return 4;
 	drop_all();

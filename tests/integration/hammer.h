@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pattern.h"
+
 struct hammer_opts {
 	unsigned threads, ops, blocks, keep; /* keep: blocks in 1000 that survive a round */
 	size_t max;
@@ -16,7 +18,15 @@ struct hammer_opts {
 
 extern struct hammer_opts opts;
 
-/* arenas.c: one life of an arena of one's own: make, use, reset, use, destroy. */
+/*
+ * arenas.c, by jemalloc's own interface, or plain.c, by what every allocator has.
+ *
+ * realloc() of b whose new bytes are zero, which is checked; b is not changed. NULL: out of memory.
+ */
+unsigned char *resize_zero(const struct block *b, size_t size);
+/* 0: this program knows of none, and what follows is never called. */
+unsigned arena_count(void);
+/* One life of an arena of one's own: make, use, reset, use, destroy. */
 void arena_life(uint64_t *state);
 /* Hooks of the program's own, chained to those before, on every arena there is. */
 void hooks_install(void);

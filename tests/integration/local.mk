@@ -14,14 +14,21 @@ itests = \
 EXTRA_DIST += tests/integration/lib.sh $(itests)
 
 if !SANITIZED
+hammer_sources = \
+	tests/integration/hammer.c tests/integration/hammer.h \
+	tests/integration/surround.c \
+	tests/integration/pattern.c tests/integration/pattern.h
+
+# On whatever allocator is preloaded.
+check_PROGRAMS += tests/integration/hammer-plain
+tests_integration_hammer_plain_SOURCES = $(hammer_sources) tests/integration/plain.c
+tests_integration_hammer_plain_LDADD = lib/libcore.la
+
 if HAVE_JEMALLOC
 TESTS += $(itests)
 
 check_PROGRAMS += tests/integration/hammer
-tests_integration_hammer_SOURCES = \
-	tests/integration/hammer.c tests/integration/hammer.h \
-	tests/integration/arenas.c tests/integration/surround.c \
-	tests/integration/pattern.c tests/integration/pattern.h
+tests_integration_hammer_SOURCES = $(hammer_sources) tests/integration/arenas.c
 tests_integration_hammer_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_hammer_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
 
