@@ -18,9 +18,9 @@
 struct runs {
 	size_t range; /* pages of the whole reuse */
 	bool zero;
-	uint32_t
-		untouched; /* share of those that stay which the owner will not touch, in 1/65536 */
-	uintptr_t keep_to;
+	/* Share of those that stay which the owner will not touch, in 1/65536; from touched_to on, all. */
+	uint32_t untouched;
+	uintptr_t touched_to, keep_to;
 	unsigned n;
 	size_t pages;
 	bool solid; /* nothing but the reuse's own pages lies between the runs */
@@ -29,10 +29,8 @@ struct runs {
 	} run[REUSE_RUNS];
 };
 
-static void keep(const struct runs *s, uintptr_t addr, uintptr_t end)
+static void keep_part(uintptr_t addr, uintptr_t end, uint32_t untouched)
 {
-	if (s->zero)
-		os.zero((void *)addr, end - addr);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
@@ -40,9 +38,19 @@ static void keep(const struct runs *s, uintptr_t addr, uintptr_t end)
 
 		if (!r)
 			continue;
-		n = region_keep(r, p.from, p.to, s->untouched, &excess);
+		n = region_keep(r, p.from, p.to, untouched, &excess);
 		policy_kept(n, excess);
 	}
+}
+
+static void keep(const struct runs *s, uintptr_t addr, uintptr_t end)
+{
+	uintptr_t middle = s->touched_to < addr ? addr : s->touched_to < end ? s->touched_to : end;
+
+	if (s->zero)
+		os.zero((void *)addr, end - addr);
+	keep_part(addr, middle, s->untouched);
+	keep_part(middle, end, POLICY_ALL);
 	stats_add(STAT_KEPT, end - addr);
 }
 
@@ -125,22 +133,27 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 	runs_finish(s);
 }
 
+static size_t count_pending(uintptr_t addr, uintptr_t end)
+{
+	size_t n = 0;
+
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r)
+			n += region_count_pending(r, p.from, p.to);
+	}
+	return n;
+}
+
 /*
  * Most of what is pending in this range would have to be zapped by a call of its own: zap it with
  * others that are pending, in one, before it is taken back.
  */
 static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
 {
-	size_t pending = 0;
-
-	FOR_PARTS(p, keep_to, end)
-	{
-		struct region *r = region_known(p.addr);
-
-		if (r)
-			pending += region_count_pending(r, p.from, p.to);
-	}
-	if (pending <= POLICY_FEW_PAGES)
+	if (count_pending(keep_to, end) <= POLICY_FEW_PAGES)
 		return;
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 	f.whom = BACKEND_FOR_REUSE;
@@ -158,6 +171,28 @@ static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
 		worker_kick();
 }
 
+/*
+ * How much of what is pending stays. Where it has to be zeroed for that, what the owner will touch. Where
+ * not, keeping costs nothing but what he will not touch: all of it, unless that is most of it or the
+ * budget has no room for it.
+ */
+static void decide(struct runs *s, uintptr_t addr, uintptr_t end)
+{
+	size_t touched = policy_touched_prefix(s->range);
+
+	s->untouched = policy_untouched(s->range);
+	s->touched_to = end;
+	if (!s->zero && (!touched || touched >= s->range / 4)) {
+		s->touched_to = addr + bytes(touched);
+		s->keep_to = end;
+		if (policy_fits(count_pending(s->touched_to, end), POLICY_ALL))
+			return;
+	}
+	s->keep_to = addr + bytes(policy_prefix(s->range));
+	if (s->keep_to < end && policy_sparse(s->range) && (s->zero || touched))
+		flush_ahead(addr, end, s->keep_to);
+}
+
 enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
@@ -169,15 +204,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	if (engine.mode != CONF_ON)
 		return ENGINE_STRANGERS;
 	engine_check_fork();
-	runs.keep_to = addr;
-	if (need_zero) {
-		runs.keep_to += bytes(policy_prefix(runs.range));
-		runs.untouched = policy_untouched(runs.range);
-	} else {
-		runs.keep_to += bytes(policy_stay(runs.range, &runs.untouched));
-	}
-	if (runs.keep_to < end && policy_sparse(runs.range, need_zero))
-		flush_ahead(addr, end, runs.keep_to);
+	decide(&runs, addr, end);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r;
@@ -228,6 +255,7 @@ void engine_zero(void *start, size_t len)
 		engine_check_fork();
 		runs.keep_to += bytes(policy_prefix(runs.range));
 		runs.untouched = policy_untouched(runs.range);
+		runs.touched_to = addr + len;
 	}
 	runs_add(&runs, addr, addr + len);
 	runs_finish(&runs);

@@ -20,9 +20,8 @@
 #define SAMPLE_KNOWN 64 /* of one that is */
 #define EXPLORE_EVERY                                                                              \
 	32 /* reuses of which one keeps nothing, so that there is something to learn */
-#define EXPLORE_FREE 256 /* the same where keeping costs no zeroing: what missed teaches as well */
-#define LOOSE	     (ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
-#define NEARLY	     (ONE * 31 / 32) /* a share from which on it is as good as all */
+#define LOOSE  (ONE * 3 / 4)   /* share of touched pages in front below which there is no prefix */
+#define NEARLY (ONE * 31 / 32) /* a share from which on it is as good as all */
 
 struct class
 {
@@ -94,13 +93,18 @@ uint32_t policy_untouched(size_t range)
 	return known(c) ? (uint32_t)atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
-/* Is there room in the budget for so many pages, of which this share will not be touched? */
-static bool fits(size_t pages, uint32_t untouched)
+bool policy_fits(size_t pages, uint32_t untouched)
 {
 	int64_t more = (int64_t)pages * untouched / (ONE / PAGE);
 
 	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + more <=
 				    atomic_load_explicit(&budget, memory_order_relaxed);
+}
+
+/* The last of a range is either touched or hardly worth a call of its own. */
+static size_t prefix_of(size_t range, int32_t share)
+{
+	return share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
 }
 
 size_t policy_prefix(size_t range)
@@ -114,37 +118,24 @@ size_t policy_prefix(size_t range)
 	if (my_counter()->reuses++ % EXPLORE_EVERY == EXPLORE_EVERY - 1)
 		return 0;
 	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
-	/* The last of the range is either touched or hardly worth a call of its own. */
-	pages = share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
-	return fits(pages, policy_untouched(range)) ? pages : 0;
+	pages = prefix_of(range, share);
+	return policy_fits(pages, policy_untouched(range)) ? pages : 0;
 }
 
-size_t policy_stay(size_t range, uint32_t *untouched)
-{
-	const struct class *c = class_of(range);
-	int32_t share = atomic_load_explicit(&c->touched, memory_order_relaxed);
-	uint32_t most;
-
-	/* Of a range nothing is known about, all may stay untouched. */
-	*untouched = policy_untouched(range);
-	most = known(c) && share < NEARLY ? (uint32_t)(ONE - share) : known(c) ? *untouched : ONE;
-	if (fits(range, most)) {
-		*untouched = most;
-		if (!known(c) || my_counter()->reuses++ % EXPLORE_FREE)
-			return range;
-		return 0;
-	}
-	return policy_prefix(range);
-}
-
-bool policy_sparse(size_t range, bool unknown_is)
+size_t policy_touched_prefix(size_t range)
 {
 	const struct class *c = class_of(range);
 
-	if (range <= POLICY_SMALL_PAGES)
-		return false;
-	return known(c) ? atomic_load_explicit(&c->touched, memory_order_relaxed) < ONE / 4
-			: unknown_is;
+	return known(c) ? prefix_of(range, atomic_load_explicit(&c->touched, memory_order_relaxed))
+			: 0;
+}
+
+bool policy_sparse(size_t range)
+{
+	const struct class *c = class_of(range);
+
+	return range > POLICY_SMALL_PAGES &&
+	       (!known(c) || atomic_load_explicit(&c->touched, memory_order_relaxed) < ONE / 4);
 }
 
 void policy_kept(size_t pages, size_t more)

@@ -37,16 +37,16 @@ void policy_set_budget(uint64_t keep_bytes);
 /* The allocator takes back a range of so many pages: how many from its start should be kept? */
 size_t policy_prefix(size_t range);
 
-/*
- * The same for a range that need not read zero: keeping pages costs nothing but the memory that the
- * owner will not touch, so all of them are kept while the budget allows it. *untouched gets the share
- * of what is kept that is expected to stay untouched, in 1/65536.
- */
-size_t policy_stay(size_t range, uint32_t *untouched);
+/* How much of such a range, from its start, is touched by most of its owners; 0: not known. */
+size_t policy_touched_prefix(size_t range);
+/* May so many pages stay, of which this share (in 1/65536) will not be touched? */
+bool policy_fits(size_t pages, uint32_t untouched);
+/* A share: all of them. */
+#define POLICY_ALL UINT32_C(65536)
 
 /* Is so little of such a range touched that pending pages in it are better zapped, with many others
- * at once, before it is taken back? Of ranges not known yet, unknown_is. */
-bool policy_sparse(size_t range, bool unknown_is);
+ * at once, before it is taken back? */
+bool policy_sparse(size_t range);
 
 /* Share of the kept prefix of such a range that is expected to stay untouched, in 1/65536. */
 uint32_t policy_untouched(size_t range);
