@@ -93,7 +93,8 @@ served() {
 # counted EAGER CONF: what the library has to have done for an allocator that is served. EAGER: does it
 # give up each page as soon as it can: yes, so that much is taken back; no; or never, as far as is known.
 counted() {
-	expect "$what" mapped -gt 0
+	# Of tcmalloc's memory only what is given up untouched is known to be fresh.
+	[ "$name" = gperftools ] && [ "$1" != yes ] || expect "$what" mapped -gt 0
 	expect "$what" failed -eq 0
 	expect "$what" cancelled -le "$(counter released)"
 	[ "$1" != never ] || return 0
@@ -174,6 +175,16 @@ vectors() {
 	esac
 }
 
+# watched ZAPS: what the library may have done for one that only the madvise adapter sees: nothing. ZAPS: is
+# something zapped for sure?
+watched() {
+	local counter
+	for counter in released zapped sys_madvise sys_process_madvise sys_remap; do
+		expect "$what" $counter -eq 0
+	done
+	[ "$1" = no ] || expect "$what" zapped_by_others -gt 0
+}
+
 # --- tcmalloc ------------------------------------------------------------------------------------
 
 # Threads, does it give up eagerly, setting, more options. Without the first setting nothing is given up
@@ -220,9 +231,17 @@ on_mimalloc() {
 		# The one of 2.1 and later, and what it was before.
 		[ $delay = default ] || with=("MIMALLOC_PURGE_DELAY=$delay" "MIMALLOC_DECOMMIT_DELAY=$delay")
 		for threads in 1 8; do
+			# Without the library it did so in 4 of 165 runs.
+			if [ "$version $threads" = "3.0.1 8" ]; then
+				skip "mimalloc 3.0.1, 8 threads: it loses bytes by itself"
+				continue
+			fi
 			hammer "delay $delay" "" $threads || continue
 			if served; then
-				counted never ""
+				# A short program may not come to it later.
+				[ $delay = 0 ] && watched yes || watched no
+			else
+				fail "$what: the adapter is not there"
 			fi
 		done
 	done
