@@ -130,7 +130,17 @@ uint64_t sweep_reclaimable(void)
 	return c.tables << os_page_shift;
 }
 
+static void requeue(struct region *r, void *arg)
+{
+	(void)arg;
+	if (atomic_load(&r->flags) & REGION_ZAPPED && set_flag(r, REGION_SWEEP))
+		push(r);
+}
+
 void sweep_after_fork(void)
 {
 	atomic_store(&queue, NULL);
+	/* The child has its parent's empty tables, and what the parent's sweeper had in hand is nobody's. */
+	if (backend_asks())
+		region_each(requeue, NULL);
 }

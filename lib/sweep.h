@@ -40,7 +40,7 @@ bool sweep_idle(void);
  */
 uint64_t sweep_reclaimable(void);
 
-/* The child after fork, alone. */
+/* The child after fork, alone: rebuild the queue from the records. After batch_after_fork. */
 void sweep_after_fork(void);
 
 #endif

@@ -55,10 +55,10 @@ tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
 	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-worker
+	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
 TESTS += \
 	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-worker
+	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_backend_LDADD = tests/unit/libfixture.la
@@ -77,6 +77,9 @@ tests_unit_t_reuse_LDADD = tests/unit/libfixture.la
 tests_unit_t_refused_SOURCES = tests/unit/refused.c
 tests_unit_t_refused_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_refused_LDADD = tests/unit/libfixture.la
+tests_unit_t_sweep_SOURCES = tests/unit/sweep.c
+tests_unit_t_sweep_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_sweep_LDADD = tests/unit/libfixture.la
 tests_unit_t_worker_SOURCES = tests/unit/worker.c
 tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_worker_LDADD = tests/unit/libfixture.la
