@@ -178,6 +178,26 @@ static void what_is_gone_is_forgotten(void **state)
 	assert_int_equal(engine_reclaimable(), 0);
 }
 
+/* What is gone and nobody told us about: the kernel says so, and is asked about the others all the same,
+ * by few calls. */
+static void holes_do_not_stop_a_sweep(void **state)
+{
+	(void)state;
+	start_asking();
+	for (unsigned r = 0; r < 16; r += 2)
+		zap(15 - r, 3, 1);
+	fake_mapped(fake_addr(5, 40), fake_pages(9), false);
+	sweep();
+	assert_calls(
+		"vec-reclaim 1.0+512 3.0+512 5.0+512 7.0+512 9.0+512 11.0+512 13.0+512 15.0+512",
+		"reclaim 5.0+512", "vec-reclaim 7.0+512 9.0+512 11.0+512 13.0+512 15.0+512", NONE);
+	/* Vectors are as good as they were. */
+	zap(3, 0, 1);
+	zap(9, 0, 1);
+	sweep();
+	assert_calls("vec-reclaim 9.0+512 3.0+512", NONE);
+}
+
 static void only_mapped_and_empty_is_reclaimable(void **state)
 {
 	(void)state;
@@ -365,6 +385,7 @@ int main(void)
 		TEST(lazily_freed_regions_are_remembered),
 		TEST(where_no_zap_frees_a_table_all_are_remembered),
 		TEST(what_is_gone_is_forgotten),
+		TEST(holes_do_not_stop_a_sweep),
 		TEST(only_mapped_and_empty_is_reclaimable),
 		TEST(a_child_sweeps_what_its_parent_noted),
 		TEST(a_child_that_cannot_ask_still_counts),
