@@ -64,7 +64,7 @@ static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
 
 static void runs_finish(struct runs *s)
 {
-	bool few = s->pages <= POLICY_FEW_PAGES;
+	bool few = s->pages <= POLICY_FEW_PAGES && policy_fits(s->pages, s->untouched);
 
 	if (s->n && !few && s->solid) {
 		/* The pages between the runs are the caller's as well, and empty: one run of all. */

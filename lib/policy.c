@@ -65,8 +65,11 @@ static bool known(const struct class *c)
 void policy_set_budget(uint64_t keep_bytes)
 {
 	uint64_t pages = keep_bytes >> os_page_shift;
+	int64_t most = (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX);
 
-	atomic_store(&budget, (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX));
+	atomic_store(&budget, most);
+	/* All shards together stay within an eighth of the budget. */
+	gauge_set_grain(&excess, most / 8 / STATS_SHARDS);
 }
 
 void policy_init(uint64_t keep_bytes)
@@ -82,8 +85,6 @@ void policy_init(uint64_t keep_bytes)
 	gauge_set(&kept, 0);
 	gauge_set(&excess, 0);
 	kept.grain = 64;
-	/* All shards together stay within an eighth of the budget. */
-	excess.grain = atomic_load(&budget) / 8 / STATS_SHARDS;
 }
 
 uint32_t policy_untouched(size_t range)
@@ -93,8 +94,7 @@ uint32_t policy_untouched(size_t range)
 	return known(c) ? (uint32_t)atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
-/* Is there room in the budget for so many pages, of which this share will not be touched? */
-static bool fits(size_t pages, uint32_t untouched)
+bool policy_fits(size_t pages, uint32_t untouched)
 {
 	int64_t more = (int64_t)pages * untouched / (ONE / PAGE);
 
@@ -115,7 +115,7 @@ size_t policy_prefix(size_t range)
 	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
 	/* The last of the range is either touched or hardly worth a call of its own. */
 	pages = share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
-	return fits(pages, policy_untouched(range)) ? pages : 0;
+	return policy_fits(pages, policy_untouched(range)) ? pages : 0;
 }
 
 size_t policy_stay(size_t range, uint32_t *untouched)
@@ -127,7 +127,7 @@ size_t policy_stay(size_t range, uint32_t *untouched)
 	/* Of a range nothing is known about, all may stay untouched. */
 	*untouched = policy_untouched(range);
 	most = known(c) && share < NEARLY ? (uint32_t)(ONE - share) : known(c) ? *untouched : ONE;
-	if (fits(range, most)) {
+	if (policy_fits(range, most)) {
 		*untouched = most;
 		if (!known(c) || my_counter()->reuses++ % EXPLORE_EVERY)
 			return range;

@@ -169,6 +169,57 @@ static void under_pressure_only_what_is_touched_anyway(void **state)
 	assert_int_equal(prefix(300), 300);
 }
 
+/* Without zero: all stays while it fits, with the share that may be untouched taken at its worst. */
+static void staying_is_within_the_budget(void **state)
+{
+	uint32_t untouched = 1;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(policy_stay(300, &untouched), 300);
+	assert_int_equal(untouched, 65536);
+	for (unsigned i = 0; i < 100; i++) {
+		size_t stays = policy_stay(300, &untouched);
+
+		policy_kept(stays, stays * untouched / 64);
+		n += stays;
+		assert_in_range(policy_excess_bytes(), 0, 32 * MIB);
+	}
+	assert_in_range(n, 24 * MIB / 4096, 32 * MIB / 4096);
+	/* Known to be touched wholly, it costs nothing, and stays however much there is. */
+	teach(1200, 1200, 10);
+	n = 0;
+	for (unsigned i = 0; i < 100; i++)
+		n += policy_stay(1200, &untouched) == 1200;
+	assert_int_equal(untouched, 0);
+	assert_in_range(n, 90, 99); /* now and then none does, to learn */
+	/* What does not fit is as it is for those who want zeroes. */
+	teach(600, 20, 10);
+	n = 0;
+	for (unsigned i = 0; i < 100; i++)
+		n += policy_stay(600, &untouched) > 21;
+	assert_int_equal(n, 0);
+}
+
+/* Also a small one has room, and also when it came later. */
+static void a_budget_changes_while_running(void **state)
+{
+	uint32_t untouched;
+
+	(void)state;
+	policy_set_budget(MIB);
+	assert_int_equal(policy_stay(100, &untouched), 100);
+	policy_kept(100, 100 * 1024);
+	assert_int_equal(policy_stay(100, &untouched), 100);
+	policy_kept(100, 100 * 1024);
+	assert_int_equal(policy_stay(100, &untouched), 0);
+	assert_int_equal(policy_stay(10, &untouched), 10);
+	policy_set_budget(0);
+	assert_int_equal(policy_stay(1000, &untouched), 0);
+	policy_set_budget(UINT64_MAX);
+	assert_int_equal(policy_stay(1000000, &untouched), 1000000);
+}
+
 static void known_classes_are_sampled_less(void **state)
 {
 	unsigned before = 0, after = 0;
@@ -225,6 +276,8 @@ int main(void)
 		cmocka_unit_test_setup(strewn_pages_are_no_prefix, setup),
 		cmocka_unit_test_setup(the_many_decide, setup),
 		cmocka_unit_test_setup(little_touched_is_sparse, setup),
+		cmocka_unit_test_setup(staying_is_within_the_budget, setup),
+		cmocka_unit_test_setup(a_budget_changes_while_running, setup),
 		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
 		cmocka_unit_test_setup(dense_owners_are_learned, setup),
 		cmocka_unit_test_setup(sparse_owners_are_learned, setup),
