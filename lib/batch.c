@@ -40,7 +40,7 @@ void batch_limit(uint64_t bytes)
 {
 	atomic_store(&limits.bytes, bytes);
 	/* All shards together stay within a sixteenth of the limit. */
-	atomic_store(&pending.grain, (int64_t)(bytes / 16 / STATS_SHARDS));
+	gauge_set_grain(&pending, (int64_t)(bytes / 16 / STATS_SHARDS));
 }
 
 static int64_t slop(void)
@@ -422,8 +422,10 @@ uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 		n += (uint64_t)region_count_pending(r, 0, region_pages()) << os_page_shift;
 		last = r;
 	}
-	if (!last)
+	if (!last) {
+		put_back(list);
 		return 0;
+	}
 	atomic_store_explicit(&last->next, NULL, memory_order_relaxed);
 	put_back(r);
 	stats_add(why, 1);

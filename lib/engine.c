@@ -334,7 +334,8 @@ void engine_sweep(void)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
-	if (!sweep_idle())
+	/* Observing, what was noted is only counted. */
+	if (engine.mode == CONF_ON && !sweep_idle())
 		sweep_run(&f);
 }
 
@@ -356,6 +357,7 @@ void engine_trim(uint64_t least)
 
 	if (engine.mode != CONF_ON)
 		return;
+	engine_check_fork();
 	(void)batch_flush_some(least, STAT_FLUSH_BYTES, &f);
 	if (f.failed || !batch_idle())
 		worker_kick();

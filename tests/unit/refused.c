@@ -176,6 +176,39 @@ static void remap_only_what_is_ours(void **state)
 	assert_calls("remap 0.0+512", "dontneed 2.0+1024", NONE);
 }
 
+/* Memory that was in use before the engine heard of it, and may be mapped anew all the same. */
+static void remap_what_is_owned(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_REMAP, 32 * MIB);
+	fake_live(fake_addr(0, 0), fake_pages(6 * 512), true);
+	assert_true(engine_own(fake_addr(0, 0), fake_pages(2 * 512)));
+	assert_true(engine_own(fake_addr(4, 0), fake_pages(256))); /* the rest is brk, say */
+	assert_true(engine_own(fake_addr(5, 0), fake_pages(512)));
+	for (unsigned r = 0; r < 6; r++)
+		if (r != 1)
+			assert_true(alloc_free(r, 0, 512));
+	assert_true(alloc_free(1, 0, 511));
+	fake_log_clear();
+	flush_all();
+	/* 0: owned, wholly pending. 1: a page is in use. 2, 3: not owned; 4: in part. */
+	assert_calls("remap 0.0+512", "remap 5.0+512", "vec-dontneed 1.0+511 2.0+1536", NONE);
+	/* Owned by pieces is owned. */
+	assert_true(engine_own(fake_addr(4, 256), fake_pages(256)));
+	assert_int_equal(engine_reuse(fake_addr(4, 0), fake_pages(512), false), ENGINE_OK);
+	assert_true(alloc_free(4, 0, 512));
+	fake_log_clear();
+	flush_all();
+	assert_calls("remap 4.0+512", NONE);
+	/* What was unmapped is not, whoever has it now. */
+	assert_true(engine_unmap(fake_addr(5, 0), fake_pages(512)));
+	fake_live(fake_addr(5, 0), fake_pages(512), true);
+	assert_true(alloc_free(5, 0, 512));
+	fake_log_clear();
+	flush_all();
+	assert_calls("dontneed 5.0+512", NONE);
+}
+
 static void remap_falls_back_to_a_zap(void **state)
 {
 	(void)state;
@@ -277,6 +310,7 @@ int main(void)
 		TEST(one_range_that_fails_does_not_stop_the_rest),
 		TEST(a_vector_goes_on_behind_a_hole),
 		TEST(remap_only_what_is_ours),
+		TEST(remap_what_is_owned),
 		TEST(remap_falls_back_to_a_zap),
 		TEST(pt_reclaim_asks_after_the_pieces),
 		TEST(neighbours_are_asked_about_as_one),

@@ -353,6 +353,26 @@ static void paused_notes_nothing(void **state)
 	assert_int_equal(engine_reclaimable(), 0);
 }
 
+/* "count, change nothing": also on a kernel that could be asked. */
+static void observing_asks_nothing(void **state)
+{
+	struct conf c;
+
+	(void)state;
+	start_asking();
+	conf_defaults(&c);
+	c.mode = CONF_OBSERVE;
+	c.backend = CONF_BACKEND_PT_RECLAIM;
+	c.rolled_out = true;
+	assert_int_equal(engine_init(&c), CONF_OBSERVE);
+	assert_false(engine_sweeps());
+	zap(1, 0, 1);
+	engine_sweep();
+	assert_calls(NONE);
+	assert_int_equal(engine_reclaimable(), os_page_size);
+	assert_int_equal(count_of(STAT_ZAPPED_BY_OTHERS), os_page_size);
+}
+
 static void *no_memory(size_t len)
 {
 	(void)len;
@@ -392,6 +412,7 @@ int main(void)
 		TEST(nothing_is_ever_destroyed),
 		TEST(strangers_in_a_region_keep_it_in_pieces),
 		TEST(a_region_flushed_whole_is_not_waste),
+		TEST(observing_asks_nothing),
 		TEST(paused_notes_nothing),
 		TEST(out_of_memory_forgets),
 	};
