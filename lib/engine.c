@@ -320,6 +320,15 @@ void engine_gone(void *addr, size_t len)
 		sweep_forget((uintptr_t)addr, (uintptr_t)addr + len);
 }
 
+void engine_moved(void *from, void *to, size_t len)
+{
+	if (engine.mode == CONF_OFF)
+		return;
+	engine_check_fork();
+	if (sweep_moved((uintptr_t)from, (uintptr_t)to, len))
+		worker_kick();
+}
+
 uint64_t engine_reclaimable(void)
 {
 	return engine.mode == CONF_OFF ? 0 : sweep_reclaimable();

@@ -353,6 +353,26 @@ static void paused_notes_nothing(void **state)
 	assert_int_equal(engine_reclaimable(), 0);
 }
 
+/* By whole tables, where it comes to that, or page by page into fresh ones. */
+static void what_is_moved_is_remembered_where_it_is(void **state)
+{
+	(void)state;
+	start_asking();
+	zap(1, 0, 9);
+	zap(3, 0, 9);
+	zap(9, 0, 9);
+	engine_moved(fake_addr(0, 0), fake_addr(10, 0), fake_pages(5 * 512));
+	sweep();
+	assert_calls("vec-reclaim 13.0+512 11.0+512 9.0+512", NONE);
+	zap(1, 0, 9);
+	zap(7, 0, 9);
+	engine_moved(fake_addr(0, 0), fake_addr(10, 100), fake_pages(5 * 512));
+	sweep();
+	assert_calls("vec-reclaim 11.0+1024 7.0+512", NONE);
+	sweep();
+	assert_calls(NONE);
+}
+
 /* "count, change nothing": also on a kernel that could be asked. */
 static void observing_asks_nothing(void **state)
 {
@@ -412,6 +432,7 @@ int main(void)
 		TEST(nothing_is_ever_destroyed),
 		TEST(strangers_in_a_region_keep_it_in_pieces),
 		TEST(a_region_flushed_whole_is_not_waste),
+		TEST(what_is_moved_is_remembered_where_it_is),
 		TEST(observing_asks_nothing),
 		TEST(paused_notes_nothing),
 		TEST(out_of_memory_forgets),
