@@ -62,9 +62,11 @@ static void less_may_be_kept_from_now_on(void **state)
 	assert_int_equal(engine_reuse(fake_addr(1, 0), fake_pages(100), false), ENGINE_OK);
 	assert_int_equal(policy_kept_pages(), 200);
 	/* Under pressure nothing is kept, and afterwards what was set last. */
+	use_region(13);
+	assert_true(alloc_free(13, 0, 100));
 	engine_pressure(true);
 	engine_set_keep_bytes(4 * MIB);
-	assert_int_equal(engine_reuse(fake_addr(2, 0), fake_pages(100), false), ENGINE_OK);
+	assert_int_equal(engine_reuse(fake_addr(13, 0), fake_pages(100), false), ENGINE_OK);
 	assert_int_equal(policy_kept_pages(), 200);
 	engine_pressure(false);
 	use_region(12);

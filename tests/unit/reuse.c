@@ -250,7 +250,7 @@ static void without_zero_nothing_is_zeroed(void **state)
 static void few_pages_have_to_fit_as_well(void **state)
 {
 	(void)state;
-	policy_init(MIB / 4);
+	policy_init(4 * os_page_size);
 	for (unsigned i = 0; i < 80; i++)
 		policy_learn(300, 300, i % 4 ? 300 : 30, i % 4 ? 300 : 30);
 	for (unsigned r = 0; r < 16; r++) {
@@ -267,7 +267,7 @@ static void few_pages_have_to_fit_as_well(void **state)
 		flush_all();
 		assert_true(alloc_free(r, 297, 3));
 		assert_int_equal(engine_reuse(fake_addr(r, 0), fake_pages(300), i & 1), ENGINE_OK);
-		assert_in_range(policy_excess_bytes(), 0, MIB / 4);
+		assert_in_range(policy_excess_bytes(), 0, 4 * os_page_size);
 		fake_live(fake_addr(r, 0), fake_pages(300), true);
 		fake_write(fake_addr(r, 0), fake_pages(300));
 	}
