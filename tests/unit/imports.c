@@ -9,7 +9,6 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "imports.h"
 
@@ -96,7 +95,7 @@ static void what_nobody_defines_is_not_found(void **state)
 	assert_null(imports_find("", &here));
 	/* Data is no function, and what picks a function is not the function. */
 	assert_null(imports_find("environ", &here));
-	assert_null(imports_find("memcpy", &here));
+	assert_null(imports_find("rawmemchr", &here));
 }
 
 static void behind_the_last_comes_the_first(void **state)
@@ -119,19 +118,19 @@ static void who_calls_is_found(void **state)
 			  *const us_and_libc[] = {&here, libc, NULL};
 
 	(void)state;
-	assert_true(imports_any("mincore", nobody)); /* by this program, below */
-	assert_false(imports_any("mincore", us));
-	assert_false(imports_any("mincore", us_and_libc));
+	assert_true(imports_any("a64l", nobody)); /* by this program, below */
+	assert_false(imports_any("a64l", us));
+	assert_false(imports_any("a64l", us_and_libc));
 	assert_true(imports_any("strcmp", us)); /* by cmocka */
 	assert_false(imports_any("ptreclaim_no_such_function", nobody));
-	assert_int_equal(mincore(NULL, 0, NULL), 0);
+	assert_int_equal(a64l("/"), 1);
 }
 
 static void the_program_itself_is_not_touched(void **state)
 {
 	(void)state;
-	assert_false(imports_replace("mincore", &here, (void (*)(void))abort));
-	assert_int_equal(mincore(NULL, 0, NULL), 0);
+	assert_false(imports_replace("a64l", &here, (void (*)(void))abort));
+	assert_int_equal(a64l("/"), 1);
 }
 
 int main(void)
