@@ -249,14 +249,24 @@ static unsigned free_tables(char *base, size_t regions)
 	return (unsigned)((before - vmpte_kb()) * 1024 / (long)page);
 }
 
+/* The next that is mapped there has no tables yet. */
+static void map_in_place(size_t regions)
+{
+	check(mmap(arena + region, regions * region, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == arena + region,
+	      "mmap in place of another");
+}
+
 static void then_munmap(void)
 {
-	check(!munmap(arena + region, 3 * region), "munmap");
+	check(!munmap(arena + region, 2 * region), "munmap");
+	map_in_place(2);
 }
 
 static void then_munmap_syscall(void)
 {
-	check(!syscall(SYS_munmap, arena + region, 3 * region), "munmap");
+	check(!syscall(SYS_munmap, arena + region, 2 * region), "munmap");
+	map_in_place(2);
 }
 
 static void then_munmap_part(void)
@@ -295,9 +305,7 @@ static void then_move_away(void)
 		_exit(3);
 	moved = to;
 	moved_regions = 4;
-	check(mmap(arena + region, 4 * region, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == arena + region,
-	      "mmap of the place it left");
+	map_in_place(4);
 	/* The page that stays is not there any more. */
 	arena[3 * region + 100 * page] = (char)mark(3 * region + 100 * page);
 }
