@@ -369,13 +369,26 @@ static bool is_hooks_name(const char *name, size_t *arena)
 	return !strcmp(end, ".extent_hooks");
 }
 
+/*
+ * A jemalloc that we do not know: it came with a plugin, after we looked, and even where the plugin keeps
+ * its names to itself ours are found before them. Asked anew each time, as the plugin may go.
+ */
+static void *unknown(const char *name)
+{
+	return je.ctl && !je.prefix[0] ? NULL : imports_find(name, (const void *)our_mallctl);
+}
+
 /* jemalloc's mallctl(3), but for the names above. */
 static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
 {
+	mallctl_fn *other;
 	size_t arena;
 	int r;
 
 	resolve();
+	*(void **)&other = unknown("mallctl");
+	if (other)
+		return other(name, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
 	if (je.installed && name && is_hooks_name(name, &arena))
@@ -391,9 +404,13 @@ static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp
 static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
 			    void *newp, size_t newlen)
 {
+	bymib_fn *other;
 	int r;
 
 	resolve();
+	*(void **)&other = unknown("mallctlbymib");
+	if (other)
+		return other(mib, miblen, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
 	if (je.installed && miblen == 3 && mib[0] == je.hooks_mib[0] && mib[2] == je.hooks_mib[2])

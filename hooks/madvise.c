@@ -191,11 +191,11 @@ EXPORT int munmap(void *addr, size_t len)
 	return chain(addr, len);
 }
 
-/* What is moved away takes its pages along, and their tables stay behind. */
 EXPORT void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 {
 	mremap_fn *chain = chain_mremap();
-	void *to = NULL;
+	uintptr_t mask = os_page_size - 1;
+	void *to = NULL, *p;
 	va_list args;
 
 	if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
@@ -211,7 +211,12 @@ EXPORT void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 		forget(to, new_len);
 	if (old_len > new_len)
 		forget((char *)addr + new_len, old_len - new_len);
-	return chain(addr, old_len, new_len, flags, to);
+	p = chain(addr, old_len, new_len, flags, to);
+	/* Tables go along, or are made anew for the pages that do. Whoever has mapped something at the old
+	 * place meanwhile, and zapped in it, is forgotten: a sweep is missed, no more. */
+	if (noting() && p != MAP_FAILED && p != addr && !(flags & MREMAP_DONTUNMAP))
+		engine_moved(addr, p, ((old_len < new_len ? old_len : new_len) + mask) & ~mask);
+	return p;
 }
 
 static void *map(void *addr, size_t len, int prot, int flags, int fd, off_t offset)

@@ -63,42 +63,63 @@ static unsigned ranges_in(const struct iovec *vec, unsigned n, size_t done)
 	return i;
 }
 
+/* A vectored call that stops having done fewer ranges than this has won nothing over single ones, and
+ * after so many of them the rest goes out by single ones. */
+#define VECTOR_WINS 4
+#define VECTOR_LOSS 4
+
+/* Does the error mean that the call itself is not to be had here? */
+static bool no_such_call(ssize_t r)
+{
+	return r == -ENOSYS || r == -EPERM || r == -EBADF || r == -ESRCH;
+}
+
+static ssize_t vectored(const struct iovec *vec, unsigned n, int advice, enum backend_for whom)
+{
+	stats_add(whom == BACKEND_FOR_REUSE ? STAT_SYS_PROCESS_MADVISE_REUSE
+					    : STAT_SYS_PROCESS_MADVISE,
+		  1);
+	return os.process_madvise(vec, n, advice);
+}
+
 /*
- * One advice over a vector. What a vectored call did not do is done one by one, so that a range
- * that cannot be advised never stops the rest. Returns the number of ranges that failed.
+ * One advice over n ranges, by vector. The kernel stops a vector at a range that cannot be advised: that
+ * one is done singly, to learn whether it fails by itself, and what is behind it is a vector again.
+ * Returns the number of ranges that failed.
  */
 static unsigned advise(const struct iovec *vec, uint8_t *flag, unsigned n, int advice,
 		       enum backend_for whom)
 {
 	_Atomic bool *usable = advice == MADV_DONTNEED ? &vectors : &ask_vectors;
-	unsigned i = 0, failed = 0;
-	bool short_call = false;
+	unsigned failed = 0, losses = 0;
+	bool worked = false;
 
-	if (n > 1 && atomic_load_explicit(usable, memory_order_relaxed)) {
-		ssize_t r;
+	for (unsigned i = 0; i < n; i++) {
+		bool stopped = false;
+		int r;
 
-		stats_add(whom == BACKEND_FOR_REUSE ? STAT_SYS_PROCESS_MADVISE_REUSE
-						    : STAT_SYS_PROCESS_MADVISE,
-			  1);
-		r = os.process_madvise(vec, n, advice);
-		i = r > 0 ? ranges_in(vec, n, (size_t)r) : 0;
-		if (i < n) {
-			short_call = true;
+		if (n - i > 1 && losses < VECTOR_LOSS &&
+		    atomic_load_explicit(usable, memory_order_relaxed)) {
+			ssize_t bytes = vectored(vec + i, n - i, advice, whom);
+			unsigned done = bytes > 0 ? ranges_in(vec + i, n - i, (size_t)bytes) : 0;
+
+			i += done;
+			if (i == n)
+				break;
+			stopped = true;
+			worked |= done > 0;
+			losses += done < VECTOR_WINS;
 			stats_add(STAT_FALLBACKS, 1);
-			/* These mean that the call itself is not to be had here. */
-			if (r == -ENOSYS || r == -EPERM || r == -EBADF || r == -ESRCH)
+			if (no_such_call(bytes))
 				atomic_store(usable, false);
 		}
-	}
-	for (unsigned first = i; i < n; i++) {
-		int r = plain(&vec[i], advice, whom);
-
+		r = plain(&vec[i], advice, whom);
 		if (r && flag) {
 			flag[i] |= BACKEND_FAILED;
 			failed++;
 		}
-		/* The range at which the vector stopped is fine by itself: it was the vector. */
-		if (short_call && i == first && !r && first == 0)
+		/* The range at which it stopped is fine by itself: it was the vector. */
+		if (stopped && !r && !worked)
 			atomic_store(usable, false);
 	}
 	return failed;

@@ -40,7 +40,7 @@ void batch_limit(uint64_t bytes)
 {
 	atomic_store(&limits.bytes, bytes);
 	/* All shards together stay within a sixteenth of the limit. */
-	atomic_store(&pending.grain, (int64_t)(bytes / 16 / STATS_SHARDS));
+	gauge_set_grain(&pending, (int64_t)(bytes / 16 / STATS_SHARDS));
 }
 
 static int64_t slop(void)
@@ -80,7 +80,11 @@ uint64_t batch_in_the_way(uint64_t more)
 		return BATCH_NO_ROOM;
 	/* Three eighths at once, so that it is worth a call, but no longer than a flight may be. */
 	piece = limit / 8 * 3 < BATCH_FLIGHT_BYTES ? limit / 8 * 3 : BATCH_FLIGHT_BYTES;
-	return most + more - limit + piece;
+	piece += most + more - limit;
+	/* Allocators hold their locks while they release: also where the limit has fallen. */
+	if (piece > BATCH_FLIGHT_BYTES)
+		piece = 2 * more > BATCH_FLIGHT_BYTES ? 2 * more : BATCH_FLIGHT_BYTES;
+	return piece;
 }
 
 bool batch_idle(void)
@@ -420,8 +424,10 @@ uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 		n += (uint64_t)region_count_pending(r, 0, region_pages()) << os_page_shift;
 		last = r;
 	}
-	if (!last)
+	if (!last) {
+		put_back(list);
 		return 0;
+	}
 	atomic_store_explicit(&last->next, NULL, memory_order_relaxed);
 	put_back(r);
 	stats_add(why, 1);

@@ -61,6 +61,7 @@ static void fix_after_fork(void)
 	stats_reset();
 	backend_after_fork();
 	batch_after_fork();
+	sweep_after_fork();
 	region_each(add_kept, kept);
 	policy_after_fork(kept[0], kept[1]);
 }
@@ -315,6 +316,15 @@ void engine_gone(void *addr, size_t len)
 		sweep_forget((uintptr_t)addr, (uintptr_t)addr + len);
 }
 
+void engine_moved(void *from, void *to, size_t len)
+{
+	if (engine.mode == CONF_OFF)
+		return;
+	engine_check_fork();
+	if (sweep_moved((uintptr_t)from, (uintptr_t)to, len))
+		worker_kick();
+}
+
 uint64_t engine_reclaimable(void)
 {
 	return engine.mode == CONF_OFF ? 0 : sweep_reclaimable();
@@ -329,7 +339,8 @@ void engine_sweep(void)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
-	if (!sweep_idle())
+	/* Observing, what was noted is only counted. */
+	if (engine.mode == CONF_ON && !sweep_idle())
 		sweep_run(&f);
 }
 
@@ -351,6 +362,7 @@ void engine_trim(uint64_t least)
 
 	if (engine.mode != CONF_ON)
 		return;
+	engine_check_fork();
 	(void)batch_flush_some(least, STAT_FLUSH_BYTES, &f);
 	if (f.failed || !batch_idle())
 		worker_kick();

@@ -66,6 +66,8 @@ bool engine_unmap(void *addr, size_t len);
 void engine_zapped(void *addr, size_t len, bool dropped);
 /* The range is about to leave the address space, and is not in our account: forget zaps in it. */
 void engine_gone(void *addr, size_t len);
+/* It has been moved, not copied: zaps in it are remembered where it is now. */
+void engine_moved(void *from, void *to, size_t len);
 /* Bytes of page tables that are empty because of such zaps, and that MADV_PT_RECLAIM would free. Looks
  * at each of those regions: for reports. */
 uint64_t engine_reclaimable(void);

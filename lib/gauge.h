@@ -51,6 +51,15 @@ static inline int64_t gauge_exact(const struct gauge *g)
 	return n;
 }
 
+/* From now on gauge_near() is off by this much. What shards hold of the old grain moves to the total; a
+ * thread that counts at this moment may leave some there until it counts again. */
+static inline void gauge_set_grain(struct gauge *g, int64_t grain)
+{
+	atomic_store(&g->grain, grain);
+	for (unsigned i = 0; i < STATS_SHARDS; i++)
+		atomic_fetch_add(&g->total, atomic_exchange(&g->shard[i].delta, 0));
+}
+
 /* One thread only: after fork, at start. */
 static inline void gauge_set(struct gauge *g, int64_t n)
 {

@@ -65,8 +65,11 @@ static bool known(const struct class *c)
 void policy_set_budget(uint64_t keep_bytes)
 {
 	uint64_t pages = keep_bytes >> os_page_shift;
+	int64_t most = (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX);
 
-	atomic_store(&budget, (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX));
+	atomic_store(&budget, most);
+	/* All shards together stay within an eighth of the budget. */
+	gauge_set_grain(&excess, most / 8 / STATS_SHARDS);
 }
 
 void policy_init(uint64_t keep_bytes)
@@ -82,8 +85,6 @@ void policy_init(uint64_t keep_bytes)
 	gauge_set(&kept, 0);
 	gauge_set(&excess, 0);
 	kept.grain = 64;
-	/* All shards together stay within an eighth of the budget. */
-	excess.grain = atomic_load(&budget) / 8 / STATS_SHARDS;
 }
 
 uint32_t policy_untouched(size_t range)
@@ -126,8 +127,9 @@ size_t policy_touched_prefix(size_t range)
 {
 	const struct class *c = class_of(range);
 
-	return known(c) ? prefix_of(range, atomic_load_explicit(&c->touched, memory_order_relaxed))
-			: 0;
+	if (!known(c))
+		return range <= POLICY_SMALL_PAGES ? range : 0;
+	return prefix_of(range, atomic_load_explicit(&c->touched, memory_order_relaxed));
 }
 
 bool policy_sparse(size_t range)

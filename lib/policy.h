@@ -23,7 +23,7 @@
 
 /* Ranges of up to this many pages are taken to be touched wholly until learned otherwise. */
 #define POLICY_SMALL_PAGES 16
-/* So few pages are never worth a system call: they are zeroed in place. */
+/* So few pages are not worth a system call: they are zeroed in place, if the budget allows it. */
 #define POLICY_FEW_PAGES 4
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
@@ -50,6 +50,8 @@ bool policy_sparse(size_t range);
 
 /* Share of the kept prefix of such a range that is expected to stay untouched, in 1/65536. */
 uint32_t policy_untouched(size_t range);
+/* Is there room in the budget for so many pages, of which this share will not be touched? */
+bool policy_fits(size_t pages, uint32_t untouched);
 /* `pages` are kept from now on / not any more, of which `excess` in 1/1024 page will not be touched. */
 void policy_kept(size_t pages, size_t excess);
 void policy_unkept(size_t pages, size_t excess);

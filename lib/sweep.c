@@ -83,6 +83,22 @@ void sweep_forget(uintptr_t addr, uintptr_t end)
 	}
 }
 
+bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len)
+{
+	bool any = false;
+
+	for (uintptr_t a = addr, end = addr + len, stop; a < end; a = stop) {
+		struct region *r = region_known(a);
+
+		stop = end_in_region(a, end);
+		if (!r || !(atomic_load(&r->flags) & REGION_ZAPPED))
+			continue;
+		sweep_forget(a, stop);
+		any |= sweep_note(to + (a - addr), to + (stop - addr), false);
+	}
+	return any;
+}
+
 void sweep_run(struct flight *f)
 {
 	struct region *r = atomic_exchange(&queue, NULL), *next;
@@ -130,7 +146,17 @@ uint64_t sweep_reclaimable(void)
 	return c.tables << os_page_shift;
 }
 
+static void requeue(struct region *r, void *arg)
+{
+	(void)arg;
+	if (atomic_load(&r->flags) & REGION_ZAPPED && set_flag(r, REGION_SWEEP))
+		push(r);
+}
+
 void sweep_after_fork(void)
 {
 	atomic_store(&queue, NULL);
+	/* The child has its parent's empty tables, and what the parent's sweeper had in hand is nobody's. */
+	if (backend_asks())
+		region_each(requeue, NULL);
 }

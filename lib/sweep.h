@@ -29,6 +29,10 @@ bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped);
 /* The range is being unmapped, or mapped anew: whole regions in it have no table any more. */
 void sweep_forget(uintptr_t addr, uintptr_t end);
 
+/* Pages and tables of [addr, addr + len) were moved to `to`, and nothing is left where they were: so go
+ * the notes. True as for sweep_note. */
+bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len);
+
 /* Ask about all that were noted. f: empty, of the caller; it is issued. */
 void sweep_run(struct flight *f);
 /* Has sweep_run() nothing to do? */
@@ -40,7 +44,7 @@ bool sweep_idle(void);
  */
 uint64_t sweep_reclaimable(void);
 
-/* The child after fork, alone. */
+/* The child after fork, alone: rebuild the queue from the records. After batch_after_fork. */
 void sweep_after_fork(void);
 
 #endif

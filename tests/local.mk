@@ -55,14 +55,25 @@ tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
-	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-worker
+	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-engine tests/unit/t-imports \
+	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
 TESTS += \
-	tests/unit/t-backend tests/unit/t-engine tests/unit/t-model tests/unit/t-policy \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-worker
+	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-engine tests/unit/t-imports \
+	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_backend_LDADD = tests/unit/libfixture.la
+tests_unit_t_ctl_SOURCES = tests/unit/ctl.c
+tests_unit_t_ctl_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_ctl_LDADD = tests/unit/libfixture.la
+tests_unit_t_limits_SOURCES = tests/unit/limits.c
+tests_unit_t_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_limits_LDADD = tests/unit/libfixture.la
+tests_unit_t_imports_SOURCES = tests/unit/imports.c hooks/imports.c hooks/imports.h
+tests_unit_t_imports_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/hooks $(CMOCKA_CFLAGS)
+tests_unit_t_imports_LDADD = $(CMOCKA_LIBS)
 tests_unit_t_engine_SOURCES = tests/unit/engine.c
 tests_unit_t_engine_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_engine_LDADD = tests/unit/libfixture.la
@@ -78,6 +89,9 @@ tests_unit_t_reuse_LDADD = tests/unit/libfixture.la
 tests_unit_t_refused_SOURCES = tests/unit/refused.c
 tests_unit_t_refused_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_refused_LDADD = tests/unit/libfixture.la
+tests_unit_t_sweep_SOURCES = tests/unit/sweep.c
+tests_unit_t_sweep_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_sweep_LDADD = tests/unit/libfixture.la
 tests_unit_t_worker_SOURCES = tests/unit/worker.c
 tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_worker_LDADD = tests/unit/libfixture.la

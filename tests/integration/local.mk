@@ -5,6 +5,7 @@ itests = \
 	tests/integration/faults.sh \
 	tests/integration/fork.sh \
 	tests/integration/hooks.sh \
+	tests/integration/madvise.sh \
 	tests/integration/matrix.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
@@ -60,6 +61,15 @@ check_PROGRAMS += tests/integration/firstfree
 tests_integration_firstfree_SOURCES = tests/integration/firstfree.c
 tests_integration_firstfree_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
 tests_integration_firstfree_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/arena
+tests_integration_arena_SOURCES = tests/integration/arena.c
+
+# On whatever malloc is preloaded.
+check_PROGRAMS += tests/integration/several
+tests_integration_several_SOURCES = \
+	tests/integration/several.c \
+	tests/integration/pattern.c tests/integration/pattern.h
 
 # Linked with the library, and found where it was built.
 check_PROGRAMS += tests/integration/linked

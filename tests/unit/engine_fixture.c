@@ -26,7 +26,8 @@ void fixture_start(enum conf_backend backend, uint64_t batch_bytes)
 	stats_reset();
 	fake_install(os_page_size ? os_page_size : 4096);
 	fake_know_reclaim(known);
-	batch_after_fork(); /* empties the queue */
+	batch_after_fork(); /* these empty the queues */
+	sweep_after_fork();
 	backend_after_fork();
 	engine_pause(false);
 	engine_init(&c);

@@ -14,11 +14,12 @@
 #define PAGES_MAX 8192
 
 struct page {
-	_Atomic bool live, dirty, resident;
+	_Atomic bool live, dirty, resident, hole;
 };
 
 static struct page pages[FAKE_REGIONS * PAGES_MAX];
 static char log_text[LOG_MAX][256];
+static unsigned log_ranges[LOG_MAX];
 static _Atomic unsigned logged, violations;
 static struct {
 	char name[32];
@@ -97,9 +98,37 @@ unsigned fake_resident(void *addr, size_t len)
 	return n;
 }
 
+void fake_mapped(void *addr, size_t len, bool mapped)
+{
+	FOR_PAGES(p, addr, len)
+	{
+		atomic_store(&p->hole, !mapped);
+		if (!mapped) {
+			atomic_store(&p->dirty, false);
+			atomic_store(&p->resident, false);
+		}
+	}
+}
+
+static bool has_hole(const struct iovec *v)
+{
+	/* What lies above the window is not seen. */
+	if (!inside((char *)v->iov_base + v->iov_len - 1))
+		return false;
+	FOR_PAGES(p, v->iov_base, v->iov_len)
+	if (atomic_load(&p->hole))
+		return true;
+	return false;
+}
+
 const char *fake_log(unsigned i)
 {
 	return i < atomic_load(&logged) && i < LOG_MAX ? log_text[i] : "";
+}
+
+unsigned fake_log_ranges(unsigned i)
+{
+	return i < atomic_load(&logged) && i < LOG_MAX ? log_ranges[i] : 0;
 }
 
 unsigned fake_log_count(void)
@@ -124,6 +153,7 @@ static void note(const char *name, const struct iovec *vec, size_t n)
 
 	if (i >= LOG_MAX)
 		return;
+	log_ranges[i] = (unsigned)n;
 	at = (size_t)snprintf(log_text[i], sizeof(log_text[i]), "%s", name);
 	for (size_t k = 0; k < n && at < sizeof(log_text[i]); k++) {
 		size_t off = (size_t)((uintptr_t)vec[k].iov_base - FAKE_BASE);
@@ -214,13 +244,24 @@ static int fake_madvise(void *addr, size_t len, int advice)
 	r = failure(advice_name(advice));
 	if (!r)
 		advise(&v, 1, advice);
-	return r;
+	return !r && has_hole(&v) ? -ENOMEM : r;
+}
+
+/* The ranges of a vector before the first that has a hole. */
+static size_t before_hole(const struct iovec *vec, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !has_hole(&vec[i]))
+		i++;
+	return i;
 }
 
 static ssize_t fake_process_madvise(const struct iovec *vec, size_t n, int advice)
 {
 	char name[32];
 	ssize_t total = 0;
+	size_t whole;
 	int r;
 
 	(void)snprintf(name, sizeof(name), "vec-%s", advice_name(advice));
@@ -230,10 +271,12 @@ static ssize_t fake_process_madvise(const struct iovec *vec, size_t n, int advic
 		return r;
 	if (short_after >= 0 && (size_t)short_after < n)
 		n = (size_t)short_after;
-	advise(vec, n, advice);
-	for (size_t i = 0; i < n; i++)
+	whole = before_hole(vec, n);
+	/* What of the next range there is, is advised all the same. */
+	advise(vec, whole < n ? whole + 1 : n, advice);
+	for (size_t i = 0; i < whole; i++)
 		total += (ssize_t)vec[i].iov_len;
-	return total;
+	return whole < n && !total ? -ENOMEM : total;
 }
 
 static int fake_mincore(void *addr, size_t len, unsigned char *vec)
@@ -244,10 +287,32 @@ static int fake_mincore(void *addr, size_t len, unsigned char *vec)
 	if (logs_mincore)
 		note("mincore", &v, 1);
 	r = failure("mincore");
+	if (!r && has_hole(&v))
+		r = -ENOMEM;
 	if (!r)
 		FOR_PAGES(p, addr, len)
 	*vec++ = atomic_load(&p->resident);
 	return r;
+}
+
+#define PAGEMAP 77
+
+static int fake_pagemap_open(void)
+{
+	return failure("pagemap") ? -EACCES : PAGEMAP;
+}
+
+static int fake_populated(int handle, void *addr, size_t len)
+{
+	if (handle != PAGEMAP)
+		return -EBADF;
+	return fake_resident(addr, len) > 0;
+}
+
+static void fake_pagemap_close(int handle)
+{
+	if (handle != PAGEMAP)
+		atomic_fetch_add(&violations, 1);
 }
 
 static int fake_remap(void *addr, size_t len)
@@ -348,6 +413,9 @@ void fake_install(size_t page_size)
 	os.file_exists = fake_file_exists;
 	os.psi_open = fake_psi_open;
 	os.wiped_on_fork = fake_wiped_on_fork;
+	os.pagemap_open = fake_pagemap_open;
+	os.populated = fake_populated;
+	os.pagemap_close = fake_pagemap_close;
 	memset(pages, 0, sizeof(pages));
 	memset(fake_wiped, 0, sizeof(fake_wiped));
 	failing.times = 0;

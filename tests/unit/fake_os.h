@@ -28,9 +28,14 @@ void fake_write(void *addr, size_t len);
 bool fake_reads_zero(void *addr, size_t len);
 unsigned fake_resident(void *addr, size_t len); /* pages */
 
+/* Mapped, as all of it is at the start, or a hole: advice does what it can around holes and says
+ * ENOMEM, a vector stops there. */
+void fake_mapped(void *addr, size_t len, bool mapped);
+
 /* One recorded call: "dontneed", "reclaim", "remap", "zero", "mincore", "vec-dontneed",
  * "vec-reclaim", with region.page+pages of each range, e.g. "vec-dontneed 0.0+512 2.5+3". */
-const char *fake_log(unsigned i); /* "" behind the last */
+const char *fake_log(unsigned i);     /* "" behind the last */
+unsigned fake_log_ranges(unsigned i); /* how many it had: the text may be cut short */
 unsigned fake_log_count(void);
 void fake_log_clear(void);
 unsigned fake_violations(void);

@@ -169,6 +169,51 @@ static void under_pressure_only_what_is_touched_anyway(void **state)
 	assert_int_equal(prefix(300), 300);
 }
 
+static void what_is_touched_is_known_after_some_samples(void **state)
+{
+	(void)state;
+	assert_int_equal(policy_touched_prefix(1200), 0);
+	teach(1200, 1200, 10);
+	assert_int_equal(policy_touched_prefix(1200), 1200);
+	teach(600, 20, 10);
+	assert_in_range(policy_touched_prefix(600), 19, 21);
+	assert_true(policy_sparse(600));
+	assert_false(policy_sparse(1200));
+}
+
+/* Pages count by the share that stays untouched, and never pass the budget. */
+static void what_stays_is_within_the_budget(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (; policy_fits(300, POLICY_ALL); n += 300) {
+		policy_kept(300, 300 * 1024);
+		assert_in_range(policy_excess_bytes(), 0, 32 * MIB);
+	}
+	assert_in_range(n, 24 * MIB / 4096, 32 * MIB / 4096);
+	assert_true(policy_fits(300, 0));
+	policy_unkept(600, 600 * 1024);
+	assert_true(policy_fits(300, POLICY_ALL));
+}
+
+/* Also a small one has room, and also when it came later. */
+static void a_budget_changes_while_running(void **state)
+{
+	(void)state;
+	policy_set_budget(MIB);
+	assert_true(policy_fits(100, POLICY_ALL));
+	policy_kept(100, 100 * 1024);
+	assert_true(policy_fits(100, POLICY_ALL));
+	policy_kept(100, 100 * 1024);
+	assert_false(policy_fits(100, POLICY_ALL));
+	assert_true(policy_fits(10, POLICY_ALL));
+	policy_set_budget(0);
+	assert_false(policy_fits(1000, POLICY_ALL));
+	policy_set_budget(UINT64_MAX);
+	assert_true(policy_fits(1000000, POLICY_ALL));
+}
+
 static void known_classes_are_sampled_less(void **state)
 {
 	unsigned before = 0, after = 0;
@@ -225,6 +270,9 @@ int main(void)
 		cmocka_unit_test_setup(strewn_pages_are_no_prefix, setup),
 		cmocka_unit_test_setup(the_many_decide, setup),
 		cmocka_unit_test_setup(little_touched_is_sparse, setup),
+		cmocka_unit_test_setup(what_is_touched_is_known_after_some_samples, setup),
+		cmocka_unit_test_setup(what_stays_is_within_the_budget, setup),
+		cmocka_unit_test_setup(a_budget_changes_while_running, setup),
 		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
 		cmocka_unit_test_setup(dense_owners_are_learned, setup),
 		cmocka_unit_test_setup(sparse_owners_are_learned, setup),

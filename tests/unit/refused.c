@@ -107,11 +107,55 @@ static void one_range_that_fails_does_not_stop_the_rest(void **state)
 	fake_short_vectors(0);
 	fake_fail("dontneed", ENOMEM, 1);
 	flush_all();
-	assert_calls("vec-dontneed 0.0+1 0.2+1 0.4+1", "dontneed 0.0+1", "dontneed 0.2+1",
-		     "dontneed 0.4+1", NONE);
+	/* Whether it was the range or the vector shows at the second. */
+	assert_calls("vec-dontneed 0.0+1 0.2+1 0.4+1", "dontneed 0.0+1", "vec-dontneed 0.2+1 0.4+1",
+		     "dontneed 0.2+1", "dontneed 0.4+1", NONE);
 	assert_int_equal(batch_bytes_exact(), fake_pages(1));
 	assert_false(fake_reads_zero(fake_addr(0, 0), fake_pages(1)));
 	assert_true(fake_reads_zero(fake_addr(0, 2), fake_pages(1)));
+}
+
+/* The calls that 1,024 ranges take, of which those fail that are divisible by `every`. */
+static uint64_t calls_of_full_vector(unsigned every)
+{
+	static struct iovec vec[BACKEND_VEC_MAX];
+	static uint8_t flag[BACKEND_VEC_MAX];
+	unsigned holes = 0;
+
+	fixture_start(CONF_BACKEND_DONTNEED, 32 * MIB);
+	for (unsigned i = 0; i < BACKEND_VEC_MAX; i++) {
+		void *addr = fake_addr(0, 2 * i);
+
+		vec[i] = (struct iovec){.iov_base = addr, .iov_len = os_page_size};
+		flag[i] = 0;
+		fake_live(addr, os_page_size, true);
+		fake_write(addr, os_page_size);
+		fake_live(addr, os_page_size, false);
+		if (i % every == every - 1) {
+			fake_mapped(addr, os_page_size, false);
+			holes++;
+		}
+	}
+	assert_int_equal(backend_zap(vec, flag, BACKEND_VEC_MAX, BACKEND_FOR_FLUSH), holes);
+	for (unsigned i = 0; i < BACKEND_VEC_MAX; i++)
+		assert_int_equal(flag[i], i % every == every - 1 ? BACKEND_FAILED : 0);
+	assert_int_equal(fake_resident(fake_addr(0, 0), fake_pages(2 * BACKEND_VEC_MAX)), 0);
+	return count_of(STAT_SYS_PROCESS_MADVISE) + count_of(STAT_SYS_MADVISE);
+}
+
+/* Behind a range that is not there the rest goes on as a vector, and many such ranges never cost much
+ * more than doing all of them singly. */
+static void a_vector_goes_on_behind_a_hole(void **state)
+{
+	(void)state;
+	assert_int_equal(calls_of_full_vector(2000), 1);
+	assert_int_equal(calls_of_full_vector(600), 3);
+	assert_int_equal(calls_of_full_vector(1024), 2);
+	assert_int_equal(calls_of_full_vector(100), 10 + 1 + 10);
+	for (unsigned every = 1; every <= 5; every++)
+		assert_in_range(calls_of_full_vector(every), 1, BACKEND_VEC_MAX + 4);
+	/* The vector is not to blame: the next is one again. */
+	assert_int_equal(calls_of_full_vector(2000), 1);
 }
 
 static void remap_only_what_is_ours(void **state)
@@ -130,6 +174,39 @@ static void remap_only_what_is_ours(void **state)
 	fake_log_clear();
 	flush_all();
 	assert_calls("remap 0.0+512", "dontneed 2.0+1024", NONE);
+}
+
+/* Memory that was in use before the engine heard of it, and may be mapped anew all the same. */
+static void remap_what_is_owned(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_REMAP, 32 * MIB);
+	fake_live(fake_addr(0, 0), fake_pages(6 * 512), true);
+	assert_true(engine_own(fake_addr(0, 0), fake_pages(2 * 512)));
+	assert_true(engine_own(fake_addr(4, 0), fake_pages(256))); /* the rest is brk, say */
+	assert_true(engine_own(fake_addr(5, 0), fake_pages(512)));
+	for (unsigned r = 0; r < 6; r++)
+		if (r != 1)
+			assert_true(alloc_free(r, 0, 512));
+	assert_true(alloc_free(1, 0, 511));
+	fake_log_clear();
+	flush_all();
+	/* 0: owned, wholly pending. 1: a page is in use. 2, 3: not owned; 4: in part. */
+	assert_calls("remap 0.0+512", "remap 5.0+512", "vec-dontneed 1.0+511 2.0+1536", NONE);
+	/* Owned by pieces is owned. */
+	assert_true(engine_own(fake_addr(4, 256), fake_pages(256)));
+	assert_int_equal(engine_reuse(fake_addr(4, 0), fake_pages(512), false), ENGINE_OK);
+	assert_true(alloc_free(4, 0, 512));
+	fake_log_clear();
+	flush_all();
+	assert_calls("remap 4.0+512", NONE);
+	/* What was unmapped is not, whoever has it now. */
+	assert_true(engine_unmap(fake_addr(5, 0), fake_pages(512)));
+	fake_live(fake_addr(5, 0), fake_pages(512), true);
+	assert_true(alloc_free(5, 0, 512));
+	fake_log_clear();
+	flush_all();
+	assert_calls("dontneed 5.0+512", NONE);
 }
 
 static void remap_falls_back_to_a_zap(void **state)
@@ -231,7 +308,9 @@ int main(void)
 		TEST(a_refused_vector_falls_back_for_good),
 		TEST(a_short_vector_is_finished_one_by_one),
 		TEST(one_range_that_fails_does_not_stop_the_rest),
+		TEST(a_vector_goes_on_behind_a_hole),
 		TEST(remap_only_what_is_ours),
+		TEST(remap_what_is_owned),
 		TEST(remap_falls_back_to_a_zap),
 		TEST(pt_reclaim_asks_after_the_pieces),
 		TEST(neighbours_are_asked_about_as_one),

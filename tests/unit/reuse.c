@@ -191,6 +191,88 @@ static void zero_is_not_owed_to_those_who_do_not_ask(void **state)
 	assert_calls(NONE);
 }
 
+/* Keeping costs nothing but memory that may stay untouched: while the budget lasts, all stays. */
+static void without_zero_pages_stay_within_the_budget(void **state)
+{
+	uint64_t kept;
+
+	(void)state;
+	policy_init(3 * MIB);
+	for (unsigned r = 0; r < 4; r++) {
+		use_region(r);
+		assert_true(alloc_free(r, 0, 512));
+	}
+	fake_log_clear();
+	for (unsigned r = 0; r < 4; r++) {
+		assert_int_equal(engine_reuse(fake_addr(r, 0), fake_pages(512), false), ENGINE_OK);
+		assert_in_range(policy_excess_bytes(), 0, 3 * MIB);
+	}
+	kept = policy_kept_pages();
+	/* The first stays; for more there is no room when all of it may stay untouched: zapped, the
+	 * others with it. */
+	assert_int_equal(kept, 512);
+	assert_int_equal(policy_excess_bytes(), 2 * MIB);
+	assert_int_equal(fake_resident(fake_addr(0, 0), fake_pages(512)), 512);
+	assert_int_equal(fake_resident(fake_addr(1, 0), fake_pages(3 * 512)), 0);
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_int_equal(count_of(STAT_KEPT), fake_pages(512));
+	/* Given up, they are not kept any more, and there is room again. */
+	assert_true(alloc_free(0, 0, 512));
+	assert_int_equal(policy_kept_pages(), 0);
+	assert_int_equal(policy_excess_bytes(), 0);
+	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(512), false), ENGINE_OK);
+	assert_int_equal(policy_kept_pages(), 512);
+}
+
+/* Never zeroed by hand, whatever becomes of it: not by the reuse, nor where the kernel refuses. */
+static void without_zero_nothing_is_zeroed(void **state)
+{
+	(void)state;
+	policy_init(0);
+	use_region(0);
+	assert_true(alloc_free(0, 0, 3));
+	assert_true(alloc_free(0, 100, 16));
+	assert_true(alloc_free(0, 200, 300));
+	fake_fail("dontneed", EINVAL, 9);
+	fake_log_clear();
+	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(3), false), ENGINE_OK);
+	assert_int_equal(engine_reuse(fake_addr(0, 100), fake_pages(16), false), ENGINE_OK);
+	assert_calls(NONE);
+	assert_int_equal(engine_reuse(fake_addr(0, 200), fake_pages(300), false), ENGINE_OK);
+	for (unsigned i = 0; i < fake_log_count(); i++)
+		assert_true(fake_log(i)[0] != 'z');
+	assert_false(fake_reads_zero(fake_addr(0, 200), fake_pages(1)));
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_int_equal(policy_excess_bytes(), 0);
+}
+
+/* Few pages are kept for the call that they save; but not on and on where most stay untouched. */
+static void few_pages_have_to_fit_as_well(void **state)
+{
+	(void)state;
+	policy_init(4 * os_page_size);
+	for (unsigned i = 0; i < 80; i++)
+		policy_learn(300, 300, i % 4 ? 300 : 30, i % 4 ? 300 : 30);
+	for (unsigned r = 0; r < 16; r++) {
+		alloc_map(r, 0, 512);
+		assert_int_equal(alloc_use(r, 0, 512), ENGINE_OK);
+	}
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned r = i % 16;
+
+		for (unsigned p = 0; p < 300; p++)
+			fake_live(fake_addr(r, p), fake_pages(1), false);
+		/* All but three of its pages are empty. */
+		assert_true(alloc_free(r, 0, 297));
+		flush_all();
+		assert_true(alloc_free(r, 297, 3));
+		assert_int_equal(engine_reuse(fake_addr(r, 0), fake_pages(300), i & 1), ENGINE_OK);
+		assert_in_range(policy_excess_bytes(), 0, 4 * os_page_size);
+		fake_live(fake_addr(r, 0), fake_pages(300), true);
+		fake_write(fake_addr(r, 0), fake_pages(300));
+	}
+}
+
 /* Another thread, in the middle of a zap, takes back a page of it. */
 static enum engine_reuse met;
 static unsigned met_page;
@@ -278,6 +360,9 @@ int main(void)
 		TEST(zeroing_keeps_and_zaps),
 		TEST(one_zap_covers_the_empty_pages_between),
 		TEST(zero_is_not_owed_to_those_who_do_not_ask),
+		TEST(without_zero_pages_stay_within_the_budget),
+		TEST(without_zero_nothing_is_zeroed),
+		TEST(few_pages_have_to_fit_as_well),
 		TEST(what_is_in_flight_is_not_given_out),
 		TEST(refused_reuse_gives_back_what_it_took),
 		TEST(strangers_are_named),
