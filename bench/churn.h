@@ -44,6 +44,7 @@ struct churn_opts {
 	const struct profile *profile;
 	bool sparse;
 	bool verify_all; /* read every byte of every calloc, untouched pages too */
+	bool no_aligned; /* malloc instead of aligned_alloc */
 	bool json;
 	unsigned threads;
 	unsigned cycles;
