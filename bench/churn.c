@@ -45,6 +45,8 @@ static const char usage_text[] =
 	"  --verify-all          read every byte of every calloc, also where sparse would not\n"
 	"  --no-aligned          malloc instead of aligned_alloc: for allocators that get it "
 	"wrong\n"
+	"  --stats-file FILE     the library's stats_file: what it counts as reclaimable at each\n"
+	"                        trough's end goes into the JSON\n"
 	"  --json                the result as JSON\n"
 	"exit status: 0 all blocks intact, 1 no memory or no floor, 2 usage, 3 a block was "
 	"corrupt\n";
@@ -86,6 +88,7 @@ static void parse(int argc, char **argv)
 		SEED,
 		VERIFY,
 		ALIGNED,
+		STATS,
 		JSON,
 		HELP
 	};
@@ -100,6 +103,7 @@ static void parse(int argc, char **argv)
 		{"seed", required_argument, NULL, SEED},
 		{"verify-all", no_argument, NULL, VERIFY},
 		{"no-aligned", no_argument, NULL, ALIGNED},
+		{"stats-file", required_argument, NULL, STATS},
 		{"json", no_argument, NULL, JSON},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
@@ -144,6 +148,9 @@ static void parse(int argc, char **argv)
 			break;
 		case ALIGNED:
 			opts.no_aligned = true;
+			break;
+		case STATS:
+			opts.stats_file = optarg;
 			break;
 		case JSON:
 			opts.json = true;
