@@ -102,7 +102,7 @@ void sweep_run(struct flight *f)
 
 struct count {
 	int pagemap;
-	uint64_t tables;
+	uint64_t empty, used; /* regions with no page, and with some */
 };
 
 #define UNANSWERED 0xff /* mincore(2) says 0 or 1 */
@@ -122,13 +122,27 @@ static bool mapped(const struct region *r)
 	       !os.mincore((void *)region_addr(r, region_pages() - 1), os_page_size, resident);
 }
 
-static void count_empty(struct region *r, void *arg)
+static void count_region(struct region *r, void *arg)
 {
 	struct count *c = arg;
 
-	if (atomic_load(&r->flags) & REGION_ZAPPED && mapped(r) &&
-	    !os.populated(c->pagemap, (void *)r->base, os_region_size))
-		c->tables++;
+	if (!(atomic_load(&r->flags) & REGION_ZAPPED) || !mapped(r))
+		return;
+	if (os.populated(c->pagemap, (void *)r->base, os_region_size))
+		c->used++;
+	else
+		c->empty++;
+}
+
+/* Zaps of what was never touched leave no table: there cannot be more than all, less those in use. */
+static uint64_t at_most_all(const struct count *c)
+{
+	long kb = backend_vmpte_kb();
+	uint64_t all = (uint64_t)kb / (os_page_size >> 10);
+
+	if (kb < 0 || c->empty + c->used <= all)
+		return c->empty;
+	return all > c->used ? all - c->used : 0;
 }
 
 uint64_t sweep_reclaimable(void)
@@ -137,9 +151,9 @@ uint64_t sweep_reclaimable(void)
 
 	if (c.pagemap < 0)
 		return 0;
-	region_each(count_empty, &c);
+	region_each(count_region, &c);
 	os.pagemap_close(c.pagemap);
-	return c.tables << os_page_shift;
+	return at_most_all(&c) << os_page_shift;
 }
 
 void sweep_after_fork(void)
