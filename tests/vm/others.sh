@@ -158,7 +158,8 @@ if ! preloadable libmimalloc.so.2; then
 	echo "SKIP: mimalloc: libmimalloc.so.2 is missing (package libmimalloc2.0)"
 else
 	churned "mimalloc, large sparse" libmimalloc.so.2 "$churn" --no-aligned "${large[@]}"
-	[ $long = no ] || churned "mimalloc, mixed sparse" libmimalloc.so.2 "$churn" --no-aligned "${mixed[@]}"
+	[ $long = no ] || churned "mimalloc, burst sparse" libmimalloc.so.2 "$churn" --no-aligned \
+		--profile burst "${large[@]:2}"
 fi
 tcmalloc=libtcmalloc_minimal.so.4
 if ! patched; then
