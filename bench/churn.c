@@ -43,6 +43,10 @@ static const char usage_text[] =
 	"  --trough-ms N         how long a trough is watched (default 1000)\n"
 	"  --seed N              (default 1)\n"
 	"  --verify-all          read every byte of every calloc, also where sparse would not\n"
+	"  --no-aligned          malloc instead of aligned_alloc: for allocators that get it "
+	"wrong\n"
+	"  --stats-file FILE     the library's stats_file: what it counts as reclaimable at each\n"
+	"                        trough's end goes into the JSON\n"
 	"  --json                the result as JSON\n"
 	"exit status: 0 all blocks intact, 1 no memory or no floor, 2 usage, 3 a block was "
 	"corrupt\n";
@@ -73,7 +77,21 @@ static uint64_t number(const char *name, const char *value, uint64_t min, uint64
 
 static void parse(int argc, char **argv)
 {
-	enum { PROFILE = 1, TOUCH, THREADS, CYCLES, OPS, LIVE, TROUGH, SEED, VERIFY, JSON, HELP };
+	enum {
+		PROFILE = 1,
+		TOUCH,
+		THREADS,
+		CYCLES,
+		OPS,
+		LIVE,
+		TROUGH,
+		SEED,
+		VERIFY,
+		ALIGNED,
+		STATS,
+		JSON,
+		HELP
+	};
 	static const struct option longopts[] = {
 		{"profile", required_argument, NULL, PROFILE},
 		{"touch", required_argument, NULL, TOUCH},
@@ -84,6 +102,8 @@ static void parse(int argc, char **argv)
 		{"trough-ms", required_argument, NULL, TROUGH},
 		{"seed", required_argument, NULL, SEED},
 		{"verify-all", no_argument, NULL, VERIFY},
+		{"no-aligned", no_argument, NULL, ALIGNED},
+		{"stats-file", required_argument, NULL, STATS},
 		{"json", no_argument, NULL, JSON},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
@@ -125,6 +145,12 @@ static void parse(int argc, char **argv)
 			break;
 		case VERIFY:
 			opts.verify_all = true;
+			break;
+		case ALIGNED:
+			opts.no_aligned = true;
+			break;
+		case STATS:
+			opts.stats_file = optarg;
 			break;
 		case JSON:
 			opts.json = true;

@@ -44,6 +44,7 @@ struct churn_opts {
 	const struct profile *profile;
 	bool sparse;
 	bool verify_all; /* read every byte of every calloc, untouched pages too */
+	bool no_aligned; /* malloc instead of aligned_alloc */
 	bool json;
 	unsigned threads;
 	unsigned cycles;
@@ -51,6 +52,7 @@ struct churn_opts {
 	uint64_t ops; /* churn steps per thread and cycle */
 	uint64_t live;
 	uint64_t seed;
+	const char *stats_file; /* what the library writes; NULL: not looked at */
 };
 
 struct slot {
@@ -83,10 +85,11 @@ enum phase { PHASE_GROW, PHASE_CHURN, PHASE_SHRINK, PHASE_FINISH, PHASE_QUIT, PH
 /* What one trough showed. Sizes in kB, times in ms. */
 struct trough {
 	struct floor_report at_start, at_end;
-	uint64_t target_kb; /* most waste that counts as none, at the end */
-	int64_t reached_ms; /* first time that the waste was within its target; -1: never */
-	double fork_cpu_ms; /* median of what fork() cost the parent, waiting for a CPU aside */
-	double fork_ms;	    /* median */
+	uint64_t target_kb;	/* most waste that counts as none, at the end */
+	int64_t reached_ms;	/* first time that the waste was within its target; -1: never */
+	int64_t reclaimable_kb; /* what the library counts at the end; -1: it was not asked */
+	double fork_cpu_ms;	/* median of what fork() cost the parent, waiting for a CPU aside */
+	double fork_ms;		/* median */
 };
 
 struct churn_result {

@@ -56,10 +56,11 @@ static void json_trough(const struct trough *t, bool last)
 	printf("    { \"vmpte_kb\": %" PRIu64 ", \"floor_kb\": %" PRIu64 ", \"waste_kb\": %" PRIu64
 	       ", \"waste_at_start_kb\": %" PRIu64 ", \"target_kb\": %" PRIu64
 	       ", \"reached_ms\": %" PRId64 ", \"rss_kb\": %" PRIu64 ", \"virt_kb\": %" PRIu64
-	       ", \"vmas\": %" PRIu64 ", \"fork_ms\": %.3f, \"fork_cpu_ms\": %.3f }%s\n",
+	       ", \"vmas\": %" PRIu64
+	       ", \"fork_ms\": %.3f, \"fork_cpu_ms\": %.3f, \"reclaimable_kb\": %" PRId64 " }%s\n",
 	       t->at_end.vmpte_kb, t->at_end.floor_kb, t->at_end.waste_kb, t->at_start.waste_kb,
 	       t->target_kb, t->reached_ms, t->at_end.rss_kb, t->at_end.virt_kb, t->at_end.vmas,
-	       t->fork_ms, t->fork_cpu_ms, last ? "" : ",");
+	       t->fork_ms, t->fork_cpu_ms, t->reclaimable_kb, last ? "" : ",");
 }
 
 #define U64(name, value) printf("  \"" name "\": %" PRIu64 ",\n", (uint64_t)(value))

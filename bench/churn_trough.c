@@ -88,6 +88,25 @@ static uint64_t waste_target(const struct floor_report *r, unsigned arenas)
 	return r->floor_kb / 20 + 64 + 8 * (uint64_t)arenas;
 }
 
+/* What the library counted last, in bytes; -1 if it does not say. */
+static int64_t reclaimable(const char *path)
+{
+	static const char name[] = "\nptreclaim_reclaimable_bytes ";
+	static char text[128 << 10];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t n = 0;
+
+	while (fd >= 0 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	if (fd >= 0)
+		close(fd);
+	text[len] = '\0';
+	const char *line = strstr(text, name);
+
+	return line ? strtoll(line + sizeof(name) - 1, NULL, 10) : -1;
+}
+
 void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t)
 {
 	uint64_t start = now_ns();
@@ -104,6 +123,9 @@ void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t)
 		if (t->reached_ms < 0 && t->at_end.waste_kb <= t->target_kb)
 			t->reached_ms = (int64_t)((now_ns() - start) / 1000000u);
 	}
+	t->reclaimable_kb = o->stats_file ? reclaimable(o->stats_file) : -1;
+	if (t->reclaimable_kb > 0)
+		t->reclaimable_kb /= 1024;
 	time_fork(t);
 }
 

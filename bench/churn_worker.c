@@ -17,7 +17,7 @@ static _Noreturn void no_memory(const char *what, size_t size)
 	_exit(CHURN_FAILED);
 }
 
-/* One of eight is calloc, one of sixteen aligned_alloc, the rest malloc. */
+/* One of eight is calloc, one of sixteen aligned_alloc (unless --no-aligned), the rest malloc. */
 static void slot_alloc(struct worker *w, struct slot *s)
 {
 	const struct churn_opts *o = w->opts;
@@ -30,7 +30,7 @@ static void slot_alloc(struct worker *w, struct slot *s)
 	if (kind < 2) {
 		what = "calloc";
 		s->p = calloc(1, s->size);
-	} else if (kind == 2) {
+	} else if (kind == 2 && !o->no_aligned) {
 		what = "aligned_alloc";
 		align = (size_t)64 << rng_below(&w->rng, 7);
 		s->size = (s->size + align - 1) & ~(align - 1);

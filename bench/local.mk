@@ -31,4 +31,21 @@ bench_churn_jemalloc_SOURCES = $(bench_churn_SOURCES)
 bench_churn_jemalloc_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
 endif
 
+# And with a jemalloc of its own whose names begin with priv_: no mallctl is to be found. It still reads
+# MALLOC_CONF.
+EXTRA_DIST += bench/churn_private.h
+if HAVE_STATIC_JEMALLOC
+noinst_PROGRAMS += bench/churn-private
+bench_churn_private_SOURCES = $(bench_churn_SOURCES) bench/churn_private.h
+bench_churn_private_CPPFLAGS = $(AM_CPPFLAGS) -include $(srcdir)/bench/churn_private.h
+bench_churn_private_LDADD = lib/libcore.la bench/private-jemalloc.a -lm
+
+bench/private-jemalloc.a: $(STATIC_JEMALLOC) Makefile
+	$(AM_V_GEN)$(MKDIR_P) bench && \
+	$(NM) -g -P $(STATIC_JEMALLOC) | \
+		$(AWK) 'NF > 2 && $$2 ~ /[A-TW-Z]/ { print $$1, "priv_" $$1 }' | sort -u >$@.names && \
+	$(OBJCOPY) --redefine-syms=$@.names $(STATIC_JEMALLOC) $@
+CLEANFILES += bench/private-jemalloc.a bench/private-jemalloc.a.names
+endif
+
 EXTRA_DIST += bench/README.md scripts/demo

@@ -166,13 +166,7 @@ void backend_ask(const struct iovec *vec, unsigned n)
 		(void)advise(vec, NULL, n, OS_MADV_PT_RECLAIM, BACKEND_FOR_FLUSH);
 }
 
-/*
- * The probe. Scratch regions are touched so that each has a table; the job is done to all of them;
- * VmPTE must fall by most of the tables. Pages that must survive are checked.
- */
-#define PROBE_REGIONS 8
-
-static long vmpte_kb(void)
+long backend_vmpte_kb(void)
 {
 	char buf[4096], *p;
 
@@ -181,6 +175,12 @@ static long vmpte_kb(void)
 	p = strstr(buf, "VmPTE:");
 	return p ? strtol(p + strlen("VmPTE:"), NULL, 10) : -1;
 }
+
+/*
+ * The probe. Scratch regions are touched so that each has a table; the job is done to all of them;
+ * VmPTE must fall by most of the tables. Pages that must survive are checked.
+ */
+#define PROBE_REGIONS 8
 
 /* Zap half of each region, then ask; the first page of the first region holds data. */
 static bool job_pt_reclaim(char *base)
@@ -238,12 +238,12 @@ bool backend_probe(enum conf_backend which)
 		base[i * os_region_size + os_region_size / 2] = 1;
 	if (keeps)
 		base[0] = 1;
-	long table_kb = (long)(os_page_size >> 10), before = vmpte_kb();
+	long table_kb = (long)(os_page_size >> 10), before = backend_vmpte_kb();
 
 	ok = keeps			      ? job_pt_reclaim(base)
 	     : which == CONF_BACKEND_DONTNEED ? job_dontneed(base)
 					      : job_remap(base);
-	long after = vmpte_kb();
+	long after = backend_vmpte_kb();
 
 	/* Where VmPTE cannot be read, what the call said has to do. Other threads may have taken
 	 * tables meanwhile: most must be gone, not all. */

@@ -43,6 +43,9 @@ bool backend_probe(enum conf_backend which);
 /* For whom: what the calls are counted as. */
 enum backend_for { BACKEND_FOR_FLUSH, BACKEND_FOR_REUSE };
 
+/* VmPTE of this process, -1 if it cannot be read. Not from a hook. */
+long backend_vmpte_kb(void);
+
 /*
  * Zap n ranges. flag[i] says what may be done to range i and is told what failed; returns the
  * number that failed. The caller must have every page of them in flight.

@@ -118,21 +118,47 @@ void sweep_run(struct flight *f)
 
 struct count {
 	int pagemap;
-	uint64_t tables;
+	uint64_t empty, used; /* regions with no page, and with some */
 };
 
-static void count_empty(struct region *r, void *arg)
+#define UNANSWERED 0xff /* mincore(2) says 0 or 1 */
+
+/*
+ * Is any of the region mapped? A mapping that ends or begins within it has a table there as any other,
+ * which the advice frees as well. At a hole mincore stops, having answered for what lies before; behind
+ * it the last page stands for all. An island in the middle is overlooked.
+ */
+static bool mapped(const struct region *r)
 {
 	unsigned char *resident = __builtin_alloca(region_pages());
+
+	resident[0] = UNANSWERED;
+	return !os.mincore((void *)r->base, os_region_size, resident) ||
+	       resident[0] != UNANSWERED ||
+	       !os.mincore((void *)region_addr(r, region_pages() - 1), os_page_size, resident);
+}
+
+static void count_region(struct region *r, void *arg)
+{
 	struct count *c = arg;
 
-	if (!(atomic_load(&r->flags) & REGION_ZAPPED))
+	if (!(atomic_load(&r->flags) & REGION_ZAPPED) || !mapped(r))
 		return;
-	/* -ENOMEM: some of it is not mapped. */
-	if (os.mincore((void *)r->base, os_region_size, resident))
-		return;
-	if (!os.populated(c->pagemap, (void *)r->base, os_region_size))
-		c->tables++;
+	if (os.populated(c->pagemap, (void *)r->base, os_region_size))
+		c->used++;
+	else
+		c->empty++;
+}
+
+/* Zaps of what was never touched leave no table: there cannot be more than all, less those in use. */
+static uint64_t at_most_all(const struct count *c)
+{
+	long kb = backend_vmpte_kb();
+	uint64_t all = (uint64_t)kb / (os_page_size >> 10);
+
+	if (kb < 0 || c->empty + c->used <= all)
+		return c->empty;
+	return all > c->used ? all - c->used : 0;
 }
 
 uint64_t sweep_reclaimable(void)
@@ -141,9 +167,9 @@ uint64_t sweep_reclaimable(void)
 
 	if (c.pagemap < 0)
 		return 0;
-	region_each(count_empty, &c);
+	region_each(count_region, &c);
 	os.pagemap_close(c.pagemap);
-	return c.tables << os_page_shift;
+	return at_most_all(&c) << os_page_shift;
 }
 
 static void requeue(struct region *r, void *arg)

@@ -40,7 +40,8 @@ bool sweep_idle(void);
 
 /*
  * Bytes of page tables that MADV_PT_RECLAIM would free now: those of remembered regions that are still
- * mapped and have no page. Looks at each (a few system calls a region): for reports, never for a hook.
+ * mapped, wholly or in part, and have no page. Looks at each (a few system calls a region): for
+ * reports, never for a hook.
  */
 uint64_t sweep_reclaimable(void);
 

@@ -24,5 +24,5 @@ tests_vm_cost_LDADD = tests/vm/libvm.la
 tests_vm_zapped_SOURCES = tests/vm/zapped.c
 tests_vm_zapped_LDADD = tests/vm/libvm.la
 
-EXTRA_DIST += tests/vm/lib.sh tests/vm/churn.sh tests/vm/cost.sh tests/vm/cost-compare.sh \
+EXTRA_DIST += tests/vm/lib.sh tests/vm/churn.sh tests/vm/others.sh tests/vm/cost.sh tests/vm/cost-compare.sh \
 	tests/vm/mm-selftests.sh tests/vm/mm-compare.sh tests/vm/selftest.sh kernel-patch/selftests

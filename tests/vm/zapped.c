@@ -4,6 +4,9 @@
  * are smaller than a region, loses its tables without an allocator's help. Measured against what the
  * zaps leave by themselves, and against a whole-region MADV_DONTNEED, for which all of a region has to
  * be known to be free: here a page in some regions is in use, so no such call may be made at all.
+ *
+ * And a sweep costs what was zapped since the last, however large the address space: calls and regions
+ * are counted. Where the kernel has nothing to sweep with, the tables that it would have freed are.
  */
 #include "vm.h"
 
@@ -22,7 +25,18 @@
 #define KEPT_EVERY 8
 #define PIECE	   ((size_t)64 << 10)
 #define WAIT_MS	   20000
+#define SWEEP_MS   500
+#define SETTLED_US (1500 * SWEEP_MS)
 #define SLACK_KB   16 /* stacks and such move */
+
+/* 64 GiB, of which every eighth region has a table. */
+#define WIDE	   32768
+#define WIDE_EVERY 8
+#define ZAPS	   64 /* so many of them are zapped in */
+#define ZAP_EVERY  (WIDE / ZAPS)
+#define HOLE_EVERY 16
+#define GONE_EVERY 16
+#define UNTOUCHED  16384
 
 static struct floor_report look(void)
 {
@@ -90,20 +104,19 @@ static void without_library(uint64_t *pieces, uint64_t *whole)
 	(void)os.unmap(base, REGIONS * os_region_size);
 }
 
-int main(void)
+static void swept_by_the_library(void)
 {
 	uint64_t pieces, whole, calls, waste = UINT64_MAX, t;
 	struct floor_report r;
 	struct conf c;
 	char *base;
 
-	vm_init();
 	without_library(&pieces, &whole);
 	vm_figure("zapped_waste_pieces_kb", (double)pieces);
 	vm_figure("zapped_waste_whole_kb", (double)whole);
 
 	conf_defaults(&c);
-	c.sweep_ms = 100;
+	c.sweep_ms = SWEEP_MS;
 	c.kill_file[0] = '\0';
 	if (engine_init(&c) != CONF_ON || worker_start(&c))
 		vm_die("the engine");
@@ -131,7 +144,7 @@ int main(void)
 		/* Nothing may be done to such a region, and nothing is. */
 		vm_check(waste + SLACK_KB >= pieces, "the sweep leaves them", "%lu kB of %lu",
 			 (unsigned long)waste, (unsigned long)pieces);
-		return vm_done();
+		return;
 	}
 	vm_check(waste <= 64 + r.floor_kb / 20, "the sweep reaches the waste target",
 		 "%lu kB, floor %lu kB", (unsigned long)waste, (unsigned long)r.floor_kb);
@@ -142,5 +155,146 @@ int main(void)
 	vm_check(counter(STAT_FALLBACKS) == 0 && calls <= REGIONS / 64,
 		 "neighbours are asked about at once", "%lu calls, %lu fallbacks",
 		 (unsigned long)calls, (unsigned long)counter(STAT_FALLBACKS));
+}
+
+static uint64_t calls(void)
+{
+	return counter(STAT_SYS_PROCESS_MADVISE) + counter(STAT_SYS_MADVISE);
+}
+
+/* The nth region that is zapped in. */
+static char *zapped_region(char *base, size_t n)
+{
+	return base + n * ZAP_EVERY * os_region_size;
+}
+
+/* Without a word to the engine, as a C library does it from within. */
+static void unmap_silently(char *p, size_t len)
+{
+	if (os.unmap(p, len))
+		vm_die("munmap");
+}
+
+static void zap_page(char *region)
+{
+	if (os.madvise(region + os_region_size - os_page_size, os_page_size, MADV_DONTNEED))
+		vm_die("MADV_DONTNEED");
+}
+
+static void tell(char *region)
+{
+	engine_zapped(region + os_region_size - os_page_size, os_page_size, true);
+}
+
+/* The only page of each of a few regions. */
+static void zap_few(char *base)
+{
+	for (size_t i = 0; i < ZAPS; i++) {
+		zap_page(zapped_region(base, i));
+		tell(zapped_region(base, i));
+	}
+}
+
+/*
+ * The same in those beside them. Of some the front or the back is left mapped, with their table; of some
+ * nothing.
+ */
+static void zap_few_with_holes(char *base)
+{
+	size_t half = os_region_size / 2;
+
+	for (size_t i = 0; i < ZAPS; i++) {
+		char *region = zapped_region(base, i) + WIDE_EVERY * os_region_size;
+
+		zap_page(region);
+		if (i % HOLE_EVERY == 0)
+			unmap_silently(i % (2 * HOLE_EVERY) ? region : region + half, half);
+		if (i % GONE_EVERY == 1)
+			unmap_silently(region, os_region_size);
+		tell(region);
+	}
+}
+
+/* Until so many regions more are swept, and some time: a vector is issued after its regions are counted,
+ * and nobody is to ask twice. */
+static void wait_for(uint64_t swept)
+{
+	uint64_t t = vm_ns();
+
+	while (counter(STAT_REGIONS_SWEPT) < swept && vm_ns() - t < WAIT_MS * UINT64_C(1000000))
+		(void)usleep(20000);
+	(void)usleep(SETTLED_US);
+}
+
+/* What a few zaps cost, and won, where there is a sweep. */
+static void few_swept(const char *name, char *base, void (*zap)(char *), uint64_t most_calls)
+{
+	uint64_t swept = counter(STAT_REGIONS_SWEPT), n = calls(), kb = vm_pte_kb(0), now;
+
+	zap(base);
+	wait_for(swept + ZAPS);
+	swept = counter(STAT_REGIONS_SWEPT) - swept;
+	n = calls() - n;
+	now = vm_pte_kb(0);
+	vm_check(swept == ZAPS && n > 0 && n <= most_calls, name,
+		 "%lu regions swept by %lu calls, %d zapped, of %d with a table in %d",
+		 (unsigned long)swept, (unsigned long)n, ZAPS, WIDE / WIDE_EVERY, WIDE);
+	vm_check(now + ZAPS * (os_page_size >> 10) <= kb + SLACK_KB, "and their tables are freed",
+		 "VmPTE %lu kB, was %lu kB", (unsigned long)now, (unsigned long)kb);
+}
+
+/* Where there is none: nothing is done, and it is counted. */
+static void few_counted(const char *name, char *base, void (*zap)(char *), uint64_t tables)
+{
+	uint64_t before = engine_reclaimable(), n = calls(), counted;
+
+	zap(base);
+	counted = (engine_reclaimable() - before) / os_page_size;
+	n = calls() - n;
+	vm_check(counted == tables && !n, name, "%lu tables counted, %lu are empty, %lu calls",
+		 (unsigned long)counted, (unsigned long)tables, (unsigned long)n);
+}
+
+/* Where nothing was ever touched there is no table to be won, and nobody can see that. */
+static void zap_untouched(void)
+{
+	char *base = vm_map(UNTOUCHED, os_region_size);
+
+	for (size_t i = 0; i < UNTOUCHED; i++)
+		engine_zapped(base + i * os_region_size, os_page_size, true);
+	vm_check(engine_reclaimable() <= vm_pte_kb(0) << 10, "not more is counted than there is",
+		 "%lu kB, VmPTE %lu kB, %d regions that were never touched",
+		 (unsigned long)(engine_reclaimable() >> 10), (unsigned long)vm_pte_kb(0),
+		 UNTOUCHED);
+}
+
+static void in_proportion(void)
+{
+	char *base = vm_map(WIDE, vm_pmd_span());
+
+	for (size_t i = 0; i < WIDE; i += WIDE_EVERY)
+		vm_touch(base + i * os_region_size, 1, os_region_size / os_page_size - 1);
+	if (!vm_patched()) {
+		few_counted("what the advice would free is counted", base, zap_few, ZAPS);
+		few_counted("also where a part is mapped, and not where nothing is", base,
+			    zap_few_with_holes, ZAPS - ZAPS / GONE_EVERY);
+		zap_untouched();
+		return;
+	}
+	/* Nothing is left of what came before. */
+	wait_for(counter(STAT_REGIONS_SWEPT));
+	/* One call, or two if the sweep comes while they are zapped. */
+	few_swept("a sweep costs what was zapped since", base, zap_few, 3);
+	/* Each hole may stop a vector. */
+	few_swept("holes cost no more than a call each", base, zap_few_with_holes, ZAPS + 4);
+	vm_check(engine_reclaimable() == 0, "nothing is left to be won", "%lu bytes",
+		 (unsigned long)engine_reclaimable());
+}
+
+int main(void)
+{
+	vm_init();
+	swept_by_the_library();
+	in_proportion();
 	return vm_done();
 }
