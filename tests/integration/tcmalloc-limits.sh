@@ -61,7 +61,7 @@ for build in minimal full; do
 done
 # At the limit the debug builds crash without us: malloc_debug does not expect it.
 
-# --- ReleaseFreeMemory
+# --- ReleaseFreeMemory: by chance of addresses stock differs by 2 MiB from run to run
 
 for build in "${builds[@]}"; do
 	for how in aggressive default rate10; do
@@ -79,7 +79,7 @@ for build in "${builds[@]}"; do
 			echo "$name, $conf: of $used kB $before resident, then $after; stock $stock_after"
 			[ "$before" -ge $((used * 3 / 4)) ] ||
 				fail "$name, $conf: nothing was pending"
-			[ "$after" -le $((stock_after + slack_kb)) ] ||
+			[ "$after" -le $((stock_after + slack_kb + 2048)) ] ||
 				fail "$name, $conf: $after kB stay resident, $stock_after without us"
 		done
 	done
