@@ -218,14 +218,19 @@ void batch_issue(struct flight *f)
 {
 	if (f->n) {
 		unsigned failed = backend_zap(f->vec, f->flag, f->n, f->whom);
+		size_t refused = 0;
 
 		for (unsigned i = 0; i < f->n; i++) {
 			bool ok = !(f->flag[i] & BACKEND_FAILED);
 
 			settle(&f->vec[i], ok);
 			if (!ok)
-				stats_add(STAT_FAILED, f->vec[i].iov_len);
+				refused += f->vec[i].iov_len;
 		}
+		stats_add(STAT_FAILED, refused);
+		/* What had been empty of a region that was refused whole counts as if it had not. */
+		if (f->pending > refused)
+			stats_add(STAT_ZAPPED, f->pending - refused);
 		f->failed += failed;
 		f->issued++;
 		atomic_fetch_sub(&in_flight, (int64_t)f->bytes);
@@ -238,6 +243,7 @@ void batch_issue(struct flight *f)
 	f->asks = 0;
 	f->asked = 0;
 	f->bytes = 0;
+	f->pending = 0;
 }
 
 static void add_range(struct flight *f, uintptr_t addr, size_t len, uint8_t flag)
@@ -310,6 +316,7 @@ __attribute__((noinline)) void batch_flush_region(struct region *r, struct fligh
 		return;
 	case REGION_WHOLE:
 		add_range(f, r->base, os_region_size, remappable(r) ? BACKEND_REMAP : 0);
+		f->pending += (size_t)n << os_page_shift;
 		stats_add(STAT_REGIONS_FREED, 1);
 		if (backend_kind() != CONF_BACKEND_NONE && atomic_load(&r->flags) & REGION_ZAPPED)
 			atomic_fetch_and(&r->flags, ~(uint32_t)REGION_ZAPPED);
@@ -321,6 +328,7 @@ __attribute__((noinline)) void batch_flush_region(struct region *r, struct fligh
 			if (f->n == f->cap)
 				batch_issue(f);
 			add_range(f, region_addr(r, a), (size_t)(b - a) << os_page_shift, 0);
+			f->pending += (size_t)(b - a) << os_page_shift;
 		}
 		stats_add(STAT_REGIONS_PARTIAL, 1);
 		if (backend_asks())
@@ -329,7 +337,6 @@ __attribute__((noinline)) void batch_flush_region(struct region *r, struct fligh
 		break;
 	}
 	gauge_add(&pending, -((int64_t)n << os_page_shift));
-	stats_add(STAT_ZAPPED, (uint64_t)n << os_page_shift);
 	if (f->n == f->cap || asked_enough(f) || f->bytes >= BATCH_FLIGHT_BYTES)
 		batch_issue(f);
 }

@@ -39,6 +39,7 @@ void batch_limit(uint64_t bytes);
 struct flight {
 	unsigned n, cap;
 	size_t bytes;
+	size_t pending; /* of these, what was pending; the others were empty already */
 	struct iovec *vec;
 	uint8_t *flag;
 	unsigned asks; /* ranges of regions to be passed to MADV_PT_RECLAIM afterwards */

@@ -94,3 +94,50 @@ tests_integration_refuse_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
 tests_integration_refuse_LDADD = $(SECCOMP_LIBS)
 endif
 endif
+
+# gperftools' tcmalloc: what is installed of it is preloaded, so these skip themselves without it.
+tctests = \
+	tests/integration/tcmalloc.sh \
+	tests/integration/tcmalloc-faults.sh \
+	tests/integration/tcmalloc-fork.sh \
+	tests/integration/tcmalloc-limits.sh \
+	tests/integration/tcmalloc-off.sh \
+	tests/integration/tcmalloc-programs.sh \
+	tests/integration/tcmalloc-properties.sh \
+	tests/integration/tcmalloc-waste.sh
+EXTRA_DIST += tests/integration/tclib.sh tests/integration/tcext.cc $(tctests)
+
+if !SANITIZED
+TESTS += $(tctests)
+
+tchammer_sources = \
+	tests/integration/tchammer.c tests/integration/hammer.h \
+	tests/integration/surround.c \
+	tests/integration/pattern.c tests/integration/pattern.h \
+	tests/integration/tcext.c tests/integration/tcext.h
+check_PROGRAMS += tests/integration/tchammer
+tests_integration_tchammer_SOURCES = $(tchammer_sources)
+tests_integration_tchammer_LDADD = lib/libcore.la
+
+check_PROGRAMS += tests/integration/tcfork
+tests_integration_tcfork_SOURCES = \
+	tests/integration/tcfork.c \
+	tests/integration/pattern.c tests/integration/pattern.h \
+	tests/integration/tcext.c tests/integration/tcext.h
+tests_integration_tcfork_LDADD = lib/libcore.la
+
+check_PROGRAMS += tests/integration/tcprobe
+tests_integration_tcprobe_SOURCES = \
+	tests/integration/tcprobe.c \
+	tests/integration/pattern.c tests/integration/pattern.h \
+	tests/integration/tcext.c tests/integration/tcext.h
+
+if HAVE_TCMALLOC
+check_PROGRAMS += tests/integration/tchammer-linked
+tests_integration_tchammer_linked_SOURCES = $(tchammer_sources)
+tests_integration_tchammer_linked_CFLAGS = $(AM_CFLAGS) $(TCMALLOC_CFLAGS)
+tests_integration_tchammer_linked_LDADD = lib/libcore.la $(TCMALLOC_LIBS)
+# It calls nothing of tcmalloc's by name.
+tests_integration_tchammer_linked_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
+endif
+endif
