@@ -58,9 +58,13 @@ else
 		touch whole; do
 		under stats_print:true "$arena" zap madvise $then
 		verdict "madvise, then $then" || continue
-		expect "madvise, then $then" reclaimable -eq $(($(said tables) * page))
+		tables=$(said tables)
+		# The program frees tables by zaps to count them, which the hole in that region forbids; the
+		# advice would free it.
+		[ $then != munmap-part ] || tables=$((tables + 1))
+		expect "madvise, then $then" reclaimable -eq $((tables * page))
 		case $then in
-		move-over | move-away) ;;
+		move-over | move-away | munmap-part) ;;
 		*) expect "madvise, then $then" reclaimable -lt "$most" ;;
 		esac
 	done
