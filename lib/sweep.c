@@ -71,16 +71,14 @@ bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
 
 void sweep_forget(uintptr_t addr, uintptr_t end)
 {
-	for (uintptr_t stop; addr < end; addr = stop) {
-		struct region *r;
+	struct region *r;
 
-		stop = end_in_region(addr, end);
-		if (stop - addr < os_region_size)
-			continue;
-		r = region_known(addr);
-		if (r)
-			clear_flag(r, REGION_ZAPPED);
-	}
+	/* Of a call that the kernel is going to refuse the range may be anything. */
+	if (end <= addr || end - addr < os_region_size)
+		return;
+	addr = region_base(addr + os_region_size - 1);
+	for (end = region_base(end); (r = region_next(addr, end)); addr = r->base + os_region_size)
+		clear_flag(r, REGION_ZAPPED);
 }
 
 void sweep_run(struct flight *f)
