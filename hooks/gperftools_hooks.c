@@ -14,9 +14,13 @@
 #include "imports.h"
 #include "madvise.h"
 #include "os.h"
+#include "stats.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define TLS    __thread __attribute__((tls_model("initial-exec")))
+
+/* Pages that are looked at by one call. */
+#define LOOK_PAGES 512
 
 /* X(member, C++ name, result, parameters): what of tcmalloc's is interposed. */
 #define INTERPOSED(X)                                                                              \
@@ -61,7 +65,8 @@ static struct {
 
 /*
  * Memory that this thread has just got from the system. If the next that the page heap does is to
- * release it (aggressive decommit), nobody has touched it.
+ * release it, that is most likely aggressive decommit, and nobody has touched it; but it may be a block
+ * that was used and freed in between.
  */
 static TLS struct {
 	void *addr;
@@ -141,7 +146,25 @@ static void *our_alloc(size_t size, size_t *actual_size, size_t alignment)
 	return p;
 }
 
-static bool defer(void *start, size_t length, bool untouched)
+static bool any_resident(uintptr_t addr, uintptr_t end)
+{
+	unsigned char resident[LOOK_PAGES];
+
+	while (addr < end) {
+		size_t n = (end - addr) >> os_page_shift;
+
+		if (n > LOOK_PAGES)
+			n = LOOK_PAGES;
+		stats_add(STAT_SYS_MINCORE, 1);
+		if (os.mincore((void *)addr, n << os_page_shift, resident) ||
+		    memchr(resident, 1, n))
+			return true;
+		addr += n << os_page_shift;
+	}
+	return false;
+}
+
+static bool defer(void *start, size_t length, bool fresh_from_system)
 {
 	/* Pages of the system may be larger than tcmalloc's: those that lie wholly inside. */
 	uintptr_t first = ((uintptr_t)start + os_page_size - 1) & ~(os_page_size - 1);
@@ -149,19 +172,20 @@ static bool defer(void *start, size_t length, bool untouched)
 
 	if (first >= end)
 		return false;
-	if (untouched && engine_map((void *)first, end - first, false))
+	if (fresh_from_system && !any_resident(first, end) &&
+	    engine_map((void *)first, end - first, false))
 		return true;
 	return engine_release((void *)first, end - first);
 }
 
 static bool our_release(void *start, size_t length)
 {
-	bool untouched = start == fresh.addr && length == fresh.len;
+	bool just_got = start == fresh.addr && length == fresh.len;
 	release_fn *chain;
 	bool done;
 
 	fresh.addr = NULL;
-	done = serving() && defer(start, length, untouched);
+	done = serving() && defer(start, length, just_got);
 	if (!done) {
 		chain = chain_release();
 		done = chain && chain(start, length);
