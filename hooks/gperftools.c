@@ -90,7 +90,7 @@ const char *gperftools_install(void)
 	size_t limit = 0;
 	bool proven;
 
-	if (!gperftools_reached())
+	if (!gperftools_reached() || !gperftools_only_reached())
 		return "its functions are hidden";
 	if (!releases())
 		return "it releases no memory, as it was told";

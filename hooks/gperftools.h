@@ -32,6 +32,8 @@ const void *gperftools_served(void);
 /* Of gperftools_hooks.c, for the start. */
 bool gperftools_reached(void); /* tcmalloc's own functions are found */
 bool gperftools_stock_release(void *start, size_t length);
+/* Serve the tcmalloc whose functions were found, and no other. */
+bool gperftools_only_reached(void);
 /* Watch what comes by: the largest release, and whether there was a commit, since the last call. */
 void gperftools_watch(bool on);
 size_t gperftools_released(void);

@@ -55,6 +55,15 @@ static struct {
 	_Atomic uint64_t limit;	   /* TCMALLOC_HEAP_LIMIT_MB in bytes; 0: none */
 } tc;
 
+/*
+ * The code of the tcmalloc that is served. What is proven holds for its calls: another one in this process
+ * may be as old as 2.1, which takes back without a commit, and so may whoever else calls a function
+ * that is exported.
+ */
+static struct {
+	uintptr_t start, end;
+} only;
+
 /* What the proof has seen, while one is made. */
 static struct {
 	_Atomic bool making;
@@ -180,12 +189,14 @@ static bool defer(void *start, size_t length, bool fresh_from_system)
 
 static bool our_release(void *start, size_t length)
 {
+	uintptr_t caller = (uintptr_t)__builtin_return_address(0);
 	bool just_got = start == fresh.addr && length == fresh.len;
+	bool theirs = caller >= only.start && caller < only.end;
 	release_fn *chain;
 	bool done;
 
 	fresh.addr = NULL;
-	done = serving() && defer(start, length, just_got);
+	done = serving() && theirs && defer(start, length, just_got);
 	if (!done) {
 		chain = chain_release();
 		done = chain && chain(start, length);
@@ -196,7 +207,7 @@ static bool our_release(void *start, size_t length)
 	if (serving())
 		keep_within_limit();
 	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0) &&
-	    length > atomic_load(&proof.released))
+	    theirs && length > atomic_load(&proof.released))
 		atomic_store(&proof.released, length);
 	return true;
 }
@@ -212,6 +223,7 @@ static void prove_commit(void)
 
 static void our_commit(void *start, size_t length)
 {
+	uintptr_t caller = (uintptr_t)__builtin_return_address(0);
 	uintptr_t first = (uintptr_t)start & ~(os_page_size - 1);
 	uintptr_t end = ((uintptr_t)start + length + os_page_size - 1) & ~(os_page_size - 1);
 	enum engine_reuse r = ENGINE_STRANGERS;
@@ -234,7 +246,8 @@ static void our_commit(void *start, size_t length)
 	atomic_fetch_sub_explicit(&tc.released, length, memory_order_relaxed);
 	if (serving())
 		keep_within_limit();
-	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0))
+	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0) &&
+	    caller >= only.start && caller < only.end)
 		prove_commit();
 }
 
@@ -297,6 +310,11 @@ bool gperftools_serving(void)
 bool gperftools_reached(void)
 {
 	return chain_alloc() && chain_release() && chain_commit();
+}
+
+bool gperftools_only_reached(void)
+{
+	return imports_span((const void *)chain_release(), &only.start, &only.end);
 }
 
 bool gperftools_stock_release(void *start, size_t length)
