@@ -185,7 +185,8 @@ static void decide(struct runs *s, uintptr_t addr, uintptr_t end)
 	if (!s->zero && (!touched || touched >= s->range / 4)) {
 		s->touched_to = addr + bytes(touched);
 		s->keep_to = end;
-		if (policy_fits(count_pending(s->touched_to, end), POLICY_ALL))
+		if (policy_fits(policy_excess(count_pending(addr, s->touched_to), s->untouched) +
+				policy_excess(count_pending(s->touched_to, end), POLICY_ALL)))
 			return;
 	}
 	s->keep_to = addr + bytes(policy_prefix(s->range));
