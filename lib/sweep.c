@@ -44,7 +44,7 @@ static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
 	return next < end ? next : end;
 }
 
-bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
+static bool note(uintptr_t addr, uintptr_t end, bool dropped)
 {
 	bool whole_frees = dropped && backend_whole_frees(), asks = backend_asks(), any = false;
 
@@ -79,6 +79,35 @@ void sweep_forget(uintptr_t addr, uintptr_t end)
 	addr = region_base(addr + os_region_size - 1);
 	for (end = region_base(end); (r = region_next(addr, end)); addr = r->base + os_region_size)
 		clear_flag(r, REGION_ZAPPED);
+}
+
+/* Whole regions. */
+static void note_many(uintptr_t addr, uintptr_t end, bool dropped)
+{
+	struct iovec all = {.iov_base = (void *)addr, .iov_len = end - addr};
+	struct region *r;
+
+	if (dropped && backend_asks())
+		backend_ask(&all, 1);
+	if (dropped && (backend_asks() || backend_whole_frees())) {
+		sweep_forget(addr, end);
+		return;
+	}
+	for (; (r = region_next(addr, end)); addr = r->base + os_region_size)
+		(void)set_flag(r, REGION_ZAPPED);
+}
+
+bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
+{
+	uintptr_t first = region_base(addr + os_region_size - 1), last = region_base(end);
+	bool any;
+
+	if (end <= addr || end - addr < SWEEP_MANY * os_region_size)
+		return note(addr, end, dropped);
+	note_many(first, last, dropped);
+	any = note(addr, first, dropped);
+	any |= note(last, end, dropped);
+	return any;
 }
 
 void sweep_run(struct flight *f)

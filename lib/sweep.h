@@ -19,6 +19,10 @@
 
 #include "batch.h"
 
+/* Of a call that covers this many regions or more no records are made: a reservation of which little
+ * was used would cost more than it has tables. The kernel is asked about them at once. */
+#define SWEEP_MANY 512
+
 /*
  * Pages of [addr, end) were zapped by one call. `dropped`: they are gone (and not only free to be
  * taken), so where the kernel frees the table of a region that one call covers, that is gone as well.
