@@ -305,7 +305,7 @@ void engine_zapped(void *start, size_t len, bool dropped)
 		return;
 	engine_check_fork();
 	stats_add(STAT_ZAPPED_BY_OTHERS, len);
-	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped))
+	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped, engine_sweeps()))
 		worker_kick();
 }
 

@@ -44,9 +44,9 @@ static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
 	return next < end ? next : end;
 }
 
-static bool note(uintptr_t addr, uintptr_t end, bool dropped)
+static bool note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 {
-	bool whole_frees = dropped && backend_whole_frees(), asks = backend_asks(), any = false;
+	bool whole_frees = dropped && backend_whole_frees(), any = false;
 
 	for (uintptr_t stop; addr < end; addr = stop) {
 		struct region *r;
@@ -60,7 +60,7 @@ static bool note(uintptr_t addr, uintptr_t end, bool dropped)
 		if (!r)
 			continue;
 		(void)set_flag(r, REGION_ZAPPED);
-		if (!asks)
+		if (!ask)
 			continue;
 		any = true;
 		if (set_flag(r, REGION_SWEEP))
@@ -82,14 +82,14 @@ void sweep_forget(uintptr_t addr, uintptr_t end)
 }
 
 /* Whole regions. */
-static void note_many(uintptr_t addr, uintptr_t end, bool dropped)
+static void note_many(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 {
 	struct iovec all = {.iov_base = (void *)addr, .iov_len = end - addr};
 	struct region *r;
 
-	if (dropped && backend_asks())
+	if (dropped && ask)
 		backend_ask(&all, 1);
-	if (dropped && (backend_asks() || backend_whole_frees())) {
+	if (dropped && (ask || backend_whole_frees())) {
 		sweep_forget(addr, end);
 		return;
 	}
@@ -97,16 +97,16 @@ static void note_many(uintptr_t addr, uintptr_t end, bool dropped)
 		(void)set_flag(r, REGION_ZAPPED);
 }
 
-bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
+bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 {
 	uintptr_t first = region_base(addr + os_region_size - 1), last = region_base(end);
 	bool any;
 
 	if (end <= addr || end - addr < SWEEP_MANY * os_region_size)
-		return note(addr, end, dropped);
-	note_many(first, last, dropped);
-	any = note(addr, first, dropped);
-	any |= note(last, end, dropped);
+		return note(addr, end, dropped, ask);
+	note_many(first, last, dropped, ask);
+	any = note(addr, first, dropped, ask);
+	any |= note(last, end, dropped, ask);
 	return any;
 }
 

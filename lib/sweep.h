@@ -26,9 +26,9 @@
 /*
  * Pages of [addr, end) were zapped by one call. `dropped`: they are gone (and not only free to be
  * taken), so where the kernel frees the table of a region that one call covers, that is gone as well.
- * True if the next sweep has something to do.
+ * `ask`: the kernel may be asked about them. True if the next sweep has something to do.
  */
-bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped);
+bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped, bool ask);
 
 /* The range is being unmapped, or mapped anew: whole regions in it have no table any more. */
 void sweep_forget(uintptr_t addr, uintptr_t end);
