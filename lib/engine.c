@@ -60,6 +60,7 @@ static void fix_after_fork(void)
 
 	stats_reset();
 	backend_after_fork();
+	sweep_after_fork();
 	batch_after_fork();
 	region_each(add_kept, kept);
 	policy_after_fork(kept[0], kept[1]);
