@@ -352,6 +352,15 @@ bool gperftools_replace_slots(const void *inside)
 	return commit && release;
 }
 
+void gperftools_catch_up(size_t taken, size_t released)
+{
+	/* Preloaded behind us it has been counted from the start. */
+	if (atomic_load(&tc.taken))
+		return;
+	atomic_store(&tc.taken, taken);
+	atomic_store(&tc.released, released);
+}
+
 void gperftools_limit(size_t limit_mb)
 {
 	set_limit(limit_mb);
