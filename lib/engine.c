@@ -352,6 +352,7 @@ void engine_trim(uint64_t least)
 
 	if (engine.mode != CONF_ON)
 		return;
+	engine_check_fork();
 	(void)batch_flush_some(least, STAT_FLUSH_BYTES, &f);
 	if (f.failed || !batch_idle())
 		worker_kick();
