@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "os.h"
 
@@ -85,12 +86,32 @@ static bool prove(void)
 	return proven;
 }
 
+/* What it did before its calls came by here, for the heap limit. */
+static void catch_up(void)
+{
+	const size_t *taken = dlsym(RTLD_DEFAULT, "TCMalloc_SystemTaken");
+	size_t released = 0;
+
+	(void)api.get_property("tcmalloc.pageheap_unmapped_bytes", &released);
+	gperftools_catch_up(taken ? *taken : 0, released);
+}
+
+/* In MiB. Loaded before us it may be set up after us, and not have looked at its environment yet. */
+static size_t heap_limit(void)
+{
+	const char *text = getenv("TCMALLOC_HEAP_LIMIT_MB");
+	size_t limit = 0;
+
+	if (api.get_property("tcmalloc.heap_limit_mb", &limit) && limit)
+		return limit;
+	return text ? strtoul(text, NULL, 10) : 0;
+}
+
 const char *gperftools_install(void)
 {
-	size_t limit = 0;
 	bool proven;
 
-	if (!gperftools_reached())
+	if (!gperftools_reached() || !gperftools_only_reached())
 		return "its functions are hidden";
 	if (!releases())
 		return "it releases no memory, as it was told";
@@ -99,12 +120,13 @@ const char *gperftools_install(void)
 	 * Loaded before us, it calls its own functions, unless the slots it calls them through are
 	 * changed; and it may not be set up so far as to release anything.
 	 */
-	if (!proven && !gperftools_replace_slots((const void *)api.release_free_memory))
-		return "its calls do not come by here";
-	if (!proven)
+	if (!proven) {
+		if (!gperftools_replace_slots((const void *)api.release_free_memory))
+			return "its calls do not come by here";
+		catch_up();
 		proven = prove();
-	(void)api.get_property("tcmalloc.heap_limit_mb", &limit);
-	gperftools_limit(limit);
+	}
+	gperftools_limit(heap_limit());
 	gperftools_serve(proven);
 	return NULL;
 }

@@ -32,6 +32,8 @@ const void *gperftools_served(void);
 /* Of gperftools_hooks.c, for the start. */
 bool gperftools_reached(void); /* tcmalloc's own functions are found */
 bool gperftools_stock_release(void *start, size_t length);
+/* Serve the tcmalloc whose functions were found, and no other. */
+bool gperftools_only_reached(void);
 /* Watch what comes by: the largest release, and whether there was a commit, since the last call. */
 void gperftools_watch(bool on);
 size_t gperftools_released(void);
@@ -39,6 +41,8 @@ bool gperftools_committed(void);
 /* Have the tcmalloc that holds `inside` call the interposed functions. False: it does not call commit
  * or release by the dynamic linker. */
 bool gperftools_replace_slots(const void *inside);
+/* So much it had taken from the system and, of that, released before. */
+void gperftools_catch_up(size_t taken, size_t released);
 void gperftools_limit(size_t limit_mb); /* tcmalloc.heap_limit_mb */
 /* From now on releases may be put off; or, where that is not proven, from when a release and a commit
  * have come by. */

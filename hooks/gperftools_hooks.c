@@ -14,9 +14,13 @@
 #include "imports.h"
 #include "madvise.h"
 #include "os.h"
+#include "stats.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define TLS    __thread __attribute__((tls_model("initial-exec")))
+
+/* Pages that are looked at by one call. */
+#define LOOK_PAGES 512
 
 /* X(member, C++ name, result, parameters): what of tcmalloc's is interposed. */
 #define INTERPOSED(X)                                                                              \
@@ -51,6 +55,15 @@ static struct {
 	_Atomic uint64_t limit;	   /* TCMALLOC_HEAP_LIMIT_MB in bytes; 0: none */
 } tc;
 
+/*
+ * The code of the tcmalloc that is served. What is proven holds for its calls: another one in this process
+ * may be as old as 2.1, which takes back without a commit, and so may whoever else calls a function
+ * that is exported.
+ */
+static struct {
+	uintptr_t start, end;
+} only;
+
 /* What the proof has seen, while one is made. */
 static struct {
 	_Atomic bool making;
@@ -61,7 +74,8 @@ static struct {
 
 /*
  * Memory that this thread has just got from the system. If the next that the page heap does is to
- * release it (aggressive decommit), nobody has touched it.
+ * release it, that is most likely aggressive decommit, and nobody has touched it; but it may be a block
+ * that was used and freed in between.
  */
 static TLS struct {
 	void *addr;
@@ -141,7 +155,25 @@ static void *our_alloc(size_t size, size_t *actual_size, size_t alignment)
 	return p;
 }
 
-static bool defer(void *start, size_t length, bool untouched)
+static bool any_resident(uintptr_t addr, uintptr_t end)
+{
+	unsigned char resident[LOOK_PAGES];
+
+	while (addr < end) {
+		size_t n = (end - addr) >> os_page_shift;
+
+		if (n > LOOK_PAGES)
+			n = LOOK_PAGES;
+		stats_add(STAT_SYS_MINCORE, 1);
+		if (os.mincore((void *)addr, n << os_page_shift, resident) ||
+		    memchr(resident, 1, n))
+			return true;
+		addr += n << os_page_shift;
+	}
+	return false;
+}
+
+static bool defer(void *start, size_t length, bool fresh_from_system)
 {
 	/* Pages of the system may be larger than tcmalloc's: those that lie wholly inside. */
 	uintptr_t first = ((uintptr_t)start + os_page_size - 1) & ~(os_page_size - 1);
@@ -149,19 +181,22 @@ static bool defer(void *start, size_t length, bool untouched)
 
 	if (first >= end)
 		return false;
-	if (untouched && engine_map((void *)first, end - first, false))
+	if (fresh_from_system && !any_resident(first, end) &&
+	    engine_map((void *)first, end - first, false))
 		return true;
 	return engine_release((void *)first, end - first);
 }
 
 static bool our_release(void *start, size_t length)
 {
-	bool untouched = start == fresh.addr && length == fresh.len;
+	uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+	bool just_got = start == fresh.addr && length == fresh.len;
+	bool theirs = caller >= only.start && caller < only.end;
 	release_fn *chain;
 	bool done;
 
 	fresh.addr = NULL;
-	done = serving() && defer(start, length, untouched);
+	done = serving() && theirs && defer(start, length, just_got);
 	if (!done) {
 		chain = chain_release();
 		done = chain && chain(start, length);
@@ -172,7 +207,7 @@ static bool our_release(void *start, size_t length)
 	if (serving())
 		keep_within_limit();
 	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0) &&
-	    length > atomic_load(&proof.released))
+	    theirs && length > atomic_load(&proof.released))
 		atomic_store(&proof.released, length);
 	return true;
 }
@@ -188,6 +223,7 @@ static void prove_commit(void)
 
 static void our_commit(void *start, size_t length)
 {
+	uintptr_t caller = (uintptr_t)__builtin_return_address(0);
 	uintptr_t first = (uintptr_t)start & ~(os_page_size - 1);
 	uintptr_t end = ((uintptr_t)start + length + os_page_size - 1) & ~(os_page_size - 1);
 	enum engine_reuse r = ENGINE_STRANGERS;
@@ -210,7 +246,8 @@ static void our_commit(void *start, size_t length)
 	atomic_fetch_sub_explicit(&tc.released, length, memory_order_relaxed);
 	if (serving())
 		keep_within_limit();
-	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0))
+	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0) &&
+	    caller >= only.start && caller < only.end)
 		prove_commit();
 }
 
@@ -275,6 +312,11 @@ bool gperftools_reached(void)
 	return chain_alloc() && chain_release() && chain_commit();
 }
 
+bool gperftools_only_reached(void)
+{
+	return imports_span((const void *)chain_release(), &only.start, &only.end);
+}
+
 bool gperftools_stock_release(void *start, size_t length)
 {
 	release_fn *chain = chain_release();
@@ -308,6 +350,15 @@ bool gperftools_replace_slots(const void *inside)
 
 	(void)imports_replace("_Z20TCMalloc_SystemAllocmPmm", inside, (void (*)(void))our_alloc);
 	return commit && release;
+}
+
+void gperftools_catch_up(size_t taken, size_t released)
+{
+	/* Preloaded behind us it has been counted from the start. */
+	if (atomic_load(&tc.taken))
+		return;
+	atomic_store(&tc.taken, taken);
+	atomic_store(&tc.released, released);
 }
 
 void gperftools_limit(size_t limit_mb)

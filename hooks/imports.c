@@ -198,6 +198,43 @@ bool imports_replace(const char *name, const void *inside, void (*ours)(void))
 	return s.found;
 }
 
+struct span {
+	const void *inside;
+	uintptr_t start, end;
+};
+
+static int measure(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct span *s = arg;
+
+	(void)size;
+	if (!holds(info, s->inside))
+		return 0;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+		uintptr_t end = start + info->dlpi_phdr[i].p_memsz;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		if (!s->end || start < s->start)
+			s->start = start;
+		if (end > s->end)
+			s->end = end;
+	}
+	return 1;
+}
+
+bool imports_span(const void *inside, uintptr_t *start, uintptr_t *end)
+{
+	struct span s = {.inside = inside};
+
+	if (!dl_iterate_phdr(measure, &s))
+		return false;
+	*start = s.start;
+	*end = s.end;
+	return true;
+}
+
 /* Not the version that a plain name means. */
 #define VERSION_HIDDEN 0x8000
 

@@ -325,8 +325,7 @@ static void straight_on(void)
 }
 #endif
 
-/* Found now, while nobody else is in the loader. */
-static void find_all(void)
+void madvise_find(void)
 {
 	(void)chain_madvise();
 	(void)chain_process_madvise();
@@ -349,7 +348,6 @@ bool madvise_wanted(const void *const *served)
 
 void madvise_install(uint64_t sweep_ms, void (*first)(void))
 {
-	find_all();
 	atomic_store(&first_zap, first);
 	atomic_store(&sweep_ns, sweep_ms * 1000000);
 }

@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Find the functions that stand behind ours, in every mode: at the start nobody else is in the loader,
+ * and a call that came first could be from any thread, with any lock, or from a fork's child. */
+void madvise_find(void);
+
 /* Does any object of this process, other than libc and those that serve themselves, call madvise? Not
  * from a hook. `served`: addresses in objects that are served otherwise, ended by NULL. */
 bool madvise_wanted(const void *const *served);

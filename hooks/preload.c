@@ -186,6 +186,8 @@ __attribute__((constructor)) static void preload_init(void)
 	bool good;
 
 	os_init();
+	madvise_find();
+	(void)gperftools_reached();
 	good = conf_load(&conf, getauxval(AT_SECURE) != 0, say);
 	if (!good) {
 		say("abort_conf is on and the configuration is bad");

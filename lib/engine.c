@@ -306,7 +306,7 @@ void engine_zapped(void *start, size_t len, bool dropped)
 		return;
 	engine_check_fork();
 	stats_add(STAT_ZAPPED_BY_OTHERS, len);
-	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped))
+	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped, engine_sweeps()))
 		worker_kick();
 }
 
@@ -321,7 +321,7 @@ void engine_moved(void *from, void *to, size_t len)
 	if (engine.mode == CONF_OFF)
 		return;
 	engine_check_fork();
-	if (sweep_moved((uintptr_t)from, (uintptr_t)to, len))
+	if (sweep_moved((uintptr_t)from, (uintptr_t)to, len, engine_sweeps()))
 		worker_kick();
 }
 

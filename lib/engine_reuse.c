@@ -72,9 +72,9 @@ static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
 
 static void runs_finish(struct runs *s)
 {
-	bool few =
-		s->pages <= POLICY_FEW_PAGES &&
-		policy_fits(s->pages, s->run[0].addr < s->touched_to ? s->untouched : POLICY_ALL);
+	bool few = s->pages <= POLICY_FEW_PAGES &&
+		   policy_fits(policy_excess(
+			   s->pages, s->run[0].addr < s->touched_to ? s->untouched : POLICY_ALL));
 
 	if (s->n && !few && s->solid) {
 		/* The pages between the runs are the caller's as well, and empty: one run of all. */
@@ -185,12 +185,9 @@ static void decide(struct runs *s, uintptr_t addr, uintptr_t end)
 	s->untouched = policy_untouched(s->range);
 	s->touched_to = s->zero ? end : addr + bytes(touched);
 	if (!s->zero && (!touched || touched >= s->range / 4)) {
-		size_t front = count_pending(addr, s->touched_to);
-		size_t rest = count_pending(s->touched_to, end);
-		size_t share = front * s->untouched + rest * POLICY_ALL;
-
 		s->keep_to = end;
-		if (!share || policy_fits(front + rest, (uint32_t)(share / (front + rest))))
+		if (policy_fits(policy_excess(count_pending(addr, s->touched_to), s->untouched) +
+				policy_excess(count_pending(s->touched_to, end), POLICY_ALL)))
 			return;
 	}
 	s->keep_to = addr + bytes(policy_prefix(s->range));

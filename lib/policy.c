@@ -94,11 +94,9 @@ uint32_t policy_untouched(size_t range)
 	return known(c) ? (uint32_t)atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
 }
 
-bool policy_fits(size_t pages, uint32_t untouched)
+bool policy_fits(uint64_t more)
 {
-	int64_t more = (int64_t)pages * untouched / (ONE / PAGE);
-
-	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + more <=
+	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + (int64_t)more <=
 				    atomic_load_explicit(&budget, memory_order_relaxed);
 }
 
@@ -120,7 +118,7 @@ size_t policy_prefix(size_t range)
 		return 0;
 	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
 	pages = prefix_of(range, share);
-	return policy_fits(pages, policy_untouched(range)) ? pages : 0;
+	return policy_fits(policy_excess(pages, policy_untouched(range))) ? pages : 0;
 }
 
 size_t policy_touched_prefix(size_t range)

@@ -39,10 +39,15 @@ size_t policy_prefix(size_t range);
 
 /* How much of such a range, from its start, is touched by most of its owners; 0: not known. */
 size_t policy_touched_prefix(size_t range);
-/* May so many pages stay, of which this share (in 1/65536) will not be touched? */
-bool policy_fits(size_t pages, uint32_t untouched);
 /* A share: all of them. */
 #define POLICY_ALL UINT32_C(65536)
+/* What `pages` add to the excess, in 1/1024 page, if this share will not be touched. */
+static inline uint64_t policy_excess(size_t pages, uint32_t untouched)
+{
+	return (uint64_t)pages * untouched >> 6;
+}
+/* Is there room for so much more of it? */
+bool policy_fits(uint64_t excess);
 
 /* Is so little of such a range touched that pending pages in it are better zapped, with many others
  * at once, before it is taken back? */
@@ -50,8 +55,6 @@ bool policy_sparse(size_t range);
 
 /* Share of the kept prefix of such a range that is expected to stay untouched, in 1/65536. */
 uint32_t policy_untouched(size_t range);
-/* Is there room in the budget for so many pages, of which this share will not be touched? */
-bool policy_fits(size_t pages, uint32_t untouched);
 /* `pages` are kept from now on / not any more, of which `excess` in 1/1024 page will not be touched. */
 void policy_kept(size_t pages, size_t excess);
 void policy_unkept(size_t pages, size_t excess);

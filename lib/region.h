@@ -68,6 +68,9 @@ static inline unsigned region_pages(void);
  * makes a record for a region that is only known as all empty. */
 struct region *region_find(uintptr_t addr);
 struct region *region_known(uintptr_t addr); /* only a record that is there */
+/* The first record that is there of the regions in [addr, end), both aligned to regions; NULL: none. Goes
+ * by what is known: empty address space costs nothing, however much of it there is. */
+struct region *region_next(uintptr_t addr, uintptr_t end);
 struct region *region_get(uintptr_t addr);
 
 /* A fresh mapping, page-aligned: all of it is empty. `ours`: it may be remapped. Returns false if

@@ -109,6 +109,30 @@ struct region *region_known(uintptr_t addr)
 	return is_record(v) ? (struct region *)v : NULL;
 }
 
+struct region *region_next(uintptr_t addr, uintptr_t end)
+{
+	uintptr_t number = addr >> os_region_shift, stop = end >> os_region_shift;
+
+	while (number < stop) {
+		unsigned level = LEVELS - 1;
+		uintptr_t v = atomic_load_explicit(&root.slot[slot_of(number, level)],
+						   memory_order_acquire);
+
+		while (v && level) {
+			struct node *n = (struct node *)v;
+
+			level--;
+			v = atomic_load_explicit(&n->slot[slot_of(number, level)],
+						 memory_order_acquire);
+		}
+		if (is_record(v))
+			return (struct region *)v;
+		/* All that this slot stands for. */
+		number = ((number >> (level * LEVEL_BITS)) + 1) << (level * LEVEL_BITS);
+	}
+	return NULL;
+}
+
 struct region *region_get(uintptr_t addr)
 {
 	_Atomic uintptr_t *slot = leaf(addr, true);

@@ -44,9 +44,9 @@ static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
 	return next < end ? next : end;
 }
 
-bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
+static bool note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 {
-	bool whole_frees = dropped && backend_whole_frees(), asks = backend_asks(), any = false;
+	bool whole_frees = dropped && backend_whole_frees(), any = false;
 
 	for (uintptr_t stop; addr < end; addr = stop) {
 		struct region *r;
@@ -60,7 +60,7 @@ bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
 		if (!r)
 			continue;
 		(void)set_flag(r, REGION_ZAPPED);
-		if (!asks)
+		if (!ask)
 			continue;
 		any = true;
 		if (set_flag(r, REGION_SWEEP))
@@ -71,19 +71,46 @@ bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped)
 
 void sweep_forget(uintptr_t addr, uintptr_t end)
 {
-	for (uintptr_t stop; addr < end; addr = stop) {
-		struct region *r;
+	struct region *r;
 
-		stop = end_in_region(addr, end);
-		if (stop - addr < os_region_size)
-			continue;
-		r = region_known(addr);
-		if (r)
-			clear_flag(r, REGION_ZAPPED);
-	}
+	/* Of a call that the kernel is going to refuse the range may be anything. */
+	if (end <= addr || end - addr < os_region_size)
+		return;
+	addr = region_base(addr + os_region_size - 1);
+	for (end = region_base(end); (r = region_next(addr, end)); addr = r->base + os_region_size)
+		clear_flag(r, REGION_ZAPPED);
 }
 
-bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len)
+/* Whole regions. */
+static void note_many(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
+{
+	struct iovec all = {.iov_base = (void *)addr, .iov_len = end - addr};
+	struct region *r;
+
+	if (dropped && ask)
+		backend_ask(&all, 1);
+	if (dropped && (ask || backend_whole_frees())) {
+		sweep_forget(addr, end);
+		return;
+	}
+	for (; (r = region_next(addr, end)); addr = r->base + os_region_size)
+		(void)set_flag(r, REGION_ZAPPED);
+}
+
+bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
+{
+	uintptr_t first = region_base(addr + os_region_size - 1), last = region_base(end);
+	bool any;
+
+	if (end <= addr || end - addr < SWEEP_MANY * os_region_size)
+		return note(addr, end, dropped, ask);
+	note_many(first, last, dropped, ask);
+	any = note(addr, first, dropped, ask);
+	any |= note(last, end, dropped, ask);
+	return any;
+}
+
+bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len, bool ask)
 {
 	bool any = false;
 
@@ -94,7 +121,7 @@ bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len)
 		if (!r || !(atomic_load(&r->flags) & REGION_ZAPPED))
 			continue;
 		sweep_forget(a, stop);
-		any |= sweep_note(to + (a - addr), to + (stop - addr), false);
+		any |= sweep_note(to + (a - addr), to + (stop - addr), false, ask);
 	}
 	return any;
 }

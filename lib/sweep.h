@@ -19,19 +19,23 @@
 
 #include "batch.h"
 
+/* Of a call that covers this many regions or more no records are made: a reservation of which little
+ * was used would cost more than it has tables. The kernel is asked about them at once. */
+#define SWEEP_MANY 512
+
 /*
  * Pages of [addr, end) were zapped by one call. `dropped`: they are gone (and not only free to be
  * taken), so where the kernel frees the table of a region that one call covers, that is gone as well.
- * True if the next sweep has something to do.
+ * `ask`: the kernel may be asked about them. True if the next sweep has something to do.
  */
-bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped);
+bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped, bool ask);
 
 /* The range is being unmapped, or mapped anew: whole regions in it have no table any more. */
 void sweep_forget(uintptr_t addr, uintptr_t end);
 
 /* Pages and tables of [addr, addr + len) were moved to `to`, and nothing is left where they were: so go
  * the notes. True as for sweep_note. */
-bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len);
+bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len, bool ask);
 
 /* Ask about all that were noted. f: empty, of the caller; it is issued. */
 void sweep_run(struct flight *f);

@@ -69,7 +69,7 @@ else
 			case $conf,$how in
 			mode:observe,*) expect "$name" deferred -eq 0 ;;
 			*,aggressive)
-				expect "$name" released -gt 10000000
+				expect "$name" released -gt 1000000
 				expect "$name" deferred -gt 0
 				expect "$name" cancelled -gt 0
 				expect "$name" zapped -gt 0

@@ -187,14 +187,14 @@ static void what_stays_is_within_the_budget(void **state)
 	size_t n = 0;
 
 	(void)state;
-	for (; policy_fits(300, POLICY_ALL); n += 300) {
+	for (; policy_fits(policy_excess(300, POLICY_ALL)); n += 300) {
 		policy_kept(300, 300 * 1024);
 		assert_in_range(policy_excess_bytes(), 0, 32 * MIB);
 	}
 	assert_in_range(n, 24 * MIB / 4096, 32 * MIB / 4096);
-	assert_true(policy_fits(300, 0));
+	assert_true(policy_fits(policy_excess(300, 0)));
 	policy_unkept(600, 600 * 1024);
-	assert_true(policy_fits(300, POLICY_ALL));
+	assert_true(policy_fits(policy_excess(300, POLICY_ALL)));
 }
 
 /* Also a small one has room, and also when it came later. */
@@ -202,16 +202,16 @@ static void a_budget_changes_while_running(void **state)
 {
 	(void)state;
 	policy_set_budget(MIB);
-	assert_true(policy_fits(100, POLICY_ALL));
+	assert_true(policy_fits(policy_excess(100, POLICY_ALL)));
 	policy_kept(100, 100 * 1024);
-	assert_true(policy_fits(100, POLICY_ALL));
+	assert_true(policy_fits(policy_excess(100, POLICY_ALL)));
 	policy_kept(100, 100 * 1024);
-	assert_false(policy_fits(100, POLICY_ALL));
-	assert_true(policy_fits(10, POLICY_ALL));
+	assert_false(policy_fits(policy_excess(100, POLICY_ALL)));
+	assert_true(policy_fits(policy_excess(10, POLICY_ALL)));
 	policy_set_budget(0);
-	assert_false(policy_fits(1000, POLICY_ALL));
+	assert_false(policy_fits(policy_excess(1000, POLICY_ALL)));
 	policy_set_budget(UINT64_MAX);
-	assert_true(policy_fits(1000000, POLICY_ALL));
+	assert_true(policy_fits(policy_excess(1000000, POLICY_ALL)));
 }
 
 static void known_classes_are_sampled_less(void **state)

@@ -272,9 +272,54 @@ static void no_vector_is_longer_than_a_kernel_takes(void **state)
 	(void)state;
 	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
 	/* 2 GiB, of which a vector would lose its last page. What lies above the fake is not seen. */
-	engine_zapped(fake_addr(0, 0), fake_pages(1024 * 512), false);
+	for (unsigned i = 0; i < 4; i++)
+		engine_zapped(fake_addr(256 * i, 0), fake_pages(256 * 512), false);
 	sweep_run(&f);
 	assert_calls("reclaim 0.0+262144", NONE);
+}
+
+static void count(struct region *r, void *arg)
+{
+	(void)r;
+	(*(unsigned *)arg)++;
+}
+
+/* Of a reservation little was used: what it has of tables is less than a record for each region. */
+static void much_address_space_makes_no_records(void **state)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+	unsigned records = 0;
+
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	engine_zapped(fake_addr(0, 0), fake_pages(512 * 512), true);
+	assert_calls("reclaim 0.0+262144", NONE);
+	engine_zapped(fake_addr(0, 0), fake_pages(512 * 512), false);
+	sweep_run(&f);
+	assert_calls(NONE);
+	region_each(count, &records);
+	assert_int_equal(records, 0);
+	/* What is known of is forgotten, and nothing else looked at. */
+	engine_zapped(fake_addr(3, 1), fake_pages(1), false);
+	engine_gone(NULL, SIZE_MAX / 2);
+	sweep_run(&f);
+	assert_calls(NONE);
+}
+
+static void a_child_sweeps_what_it_zaps(void **state)
+{
+	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
+
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	for (unsigned i = 0; i < 3; i++)
+		engine_zapped(fake_addr(i, 3), fake_pages(5), false);
+	fake_wiped[0] = 0;
+	fake_wiped[1] = 0;
+	/* On the queue in the parent, on which it must not come twice. */
+	engine_zapped(fake_addr(1, 3), fake_pages(5), false);
+	sweep_run(&f);
+	assert_calls("reclaim 0.0+1536", NONE);
 }
 
 static void *no_memory(size_t len)
@@ -316,6 +361,8 @@ int main(void)
 		TEST(neighbours_are_asked_about_as_one),
 		TEST(zapped_regions_are_only_asked_about),
 		TEST(no_vector_is_longer_than_a_kernel_takes),
+		TEST(much_address_space_makes_no_records),
+		TEST(a_child_sweeps_what_it_zaps),
 		TEST(out_of_memory_declines),
 	};
 

@@ -277,6 +277,26 @@ static void few_pages_have_to_fit_as_well(void **state)
 static enum engine_reuse met;
 static unsigned met_page;
 
+/* Of five owners in eight that touch everything and three that touch nothing, the three count. */
+static void what_is_kept_unasked_has_to_fit(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		policy_learn(300, 300, i < 3 ? 0 : 300, i < 3 ? 0 : 300);
+	assert_int_equal(policy_touched_prefix(300), 300);
+	engine_set_keep_bytes(fake_pages(50));
+	alloc_map(0, 0, 300);
+	assert_int_equal(alloc_use(0, 0, 300), ENGINE_OK);
+	assert_true(alloc_free(0, 0, 300));
+	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(300), false), ENGINE_OK);
+	assert_int_equal(policy_kept_pages(), 0);
+	fake_live(fake_addr(0, 0), fake_pages(300), false);
+	engine_set_keep_bytes(32 * MIB);
+	assert_true(alloc_free(0, 0, 300));
+	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(300), false), ENGINE_OK);
+	assert_int_equal(policy_kept_pages(), 300);
+}
+
 static void reuse_meanwhile(void)
 {
 	fake_during(NULL);
@@ -363,6 +383,7 @@ int main(void)
 		TEST(without_zero_pages_stay_within_the_budget),
 		TEST(without_zero_nothing_is_zeroed),
 		TEST(few_pages_have_to_fit_as_well),
+		TEST(what_is_kept_unasked_has_to_fit),
 		TEST(what_is_in_flight_is_not_given_out),
 		TEST(refused_reuse_gives_back_what_it_took),
 		TEST(strangers_are_named),
