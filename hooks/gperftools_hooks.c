@@ -2,7 +2,9 @@
 /*
  * gperftools_hooks - the interposed functions: tcmalloc's vocabulary into the five verbs.
  *
- * They run under tcmalloc's page-heap lock: nothing here allocates or logs. What is said here of tcmalloc holds for 2.10, 2.16 and 2.18.1: page_heap.cc and system-alloc.cc.
+ * They run with tcmalloc's page heap locked, but for one look at the start whether memory can be
+ * released, and memory for its own records: nothing here allocates or logs. What is said here of tcmalloc
+ * holds for 2.10, 2.16 and 2.18.1: page_heap.cc and system-alloc.cc.
  */
 #include "gperftools.h"
 

@@ -17,8 +17,15 @@ file_of() {
 	fi
 }
 
+# The builds looked at, and those of them that most is done with: all under check --full; else fewer,
+# since the version matrix has them too.
+# shellcheck disable=SC2034
+if [ "${PTR_FULL:-no}" = yes ]; then
+	all_builds=(minimal full minimal_debug debug) plain_builds=(minimal full)
+else
+	all_builds=(minimal full debug) plain_builds=(minimal)
+fi
 # What can be preloaded here.
-all_builds=(minimal full minimal_debug debug)
 builds=()
 for name in "${all_builds[@]}"; do
 	if [ -z "$(LD_PRELOAD=$(file_of "$name") /bin/true 2>&1)" ]; then

@@ -22,8 +22,8 @@ children() { # WHAT COUNTER: some child that left by exit() counted it
 }
 
 # The debug builds hang in children of busy threads without us, too.
-for build in minimal full; do
-	have_build $build || continue
+for build in "${plain_builds[@]}"; do
+	have_build "$build" || continue
 	for conf in "" backend:remap batch_bytes:0 batch_bytes:1M,keep_bytes:0 mode:observe; do
 		rm -f "$tmp"/stats/*
 		n=$((forks / 2)) sbrk=0

@@ -27,8 +27,8 @@ reached() { # WHAT
 		fail "$1: only $(field live_kb) kB were ever in use"
 }
 
-for build in minimal full; do
-	have_build $build || continue
+for build in "${plain_builds[@]}"; do
+	have_build "$build" || continue
 	for how in aggressive rate10 default; do
 		setting_of $how
 		for threads in 1 4; do

@@ -32,8 +32,8 @@ if ! backend_works dontneed && ! backend_works pt_reclaim; then
 	memory=TCMALLOC_SKIP_SBRK=1
 fi
 
-for build in minimal full; do
-	have_build $build || continue
+for build in "${plain_builds[@]}"; do
+	have_build "$build" || continue
 	for how in aggressive rate10; do
 		setting_of $how
 		for threads in 1 8; do

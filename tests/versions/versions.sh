@@ -94,7 +94,9 @@ served() {
 # give up each page as soon as it can: yes, so that much is taken back; no; or never, as far as is known.
 counted() {
 	# Of tcmalloc's memory only what is given up untouched is known to be fresh.
-	[ "$name" = gperftools ] && [ "$1" != yes ] || expect "$what" mapped -gt 0
+	if [ "$name" != gperftools ] || [ "$1" = yes ]; then
+		expect "$what" mapped -gt 0
+	fi
 	expect "$what" failed -eq 0
 	expect "$what" cancelled -le "$(counter released)"
 	[ "$1" != never ] || return 0
@@ -241,7 +243,11 @@ on_mimalloc() {
 			hammer "delay $delay" "" $threads || continue
 			if served; then
 				# A short program may not come to it later.
-				[ $delay = 0 ] && watched yes || watched no
+				if [ $delay = 0 ]; then
+					watched yes
+				else
+					watched no
+				fi
 			else
 				fail "$what: the adapter is not there"
 			fi
