@@ -34,7 +34,7 @@ for build in "${plain_builds[@]}"; do
 		backend:remap) sbrk=1 ;;
 		esac
 		name="$build: fork from 8 busy threads, ${conf:-by default}"
-		tc_under $build "$conf${conf:+,}stats_file:$tmp/stats/%p" "${setting[@]}" \
+		tc_under "$build" "$conf${conf:+,}stats_file:$tmp/stats/%p" "${setting[@]}" \
 			TCMALLOC_SKIP_SBRK=$sbrk "$progs/tcfork" busy "$n"
 		verdict "$name" || continue
 		rm -f "$tmp/stats/$(sed -n 's/^parent //p' "$tmp/out")"

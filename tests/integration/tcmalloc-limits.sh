@@ -37,11 +37,11 @@ for build in "${plain_builds[@]}"; do
 			# By the environment from the start, or by property.
 			for by in TCMALLOC_HEAP_LIMIT_MB=$mb TCMALLOC_NO_SUCH=1; do
 				name="limit, $build, $how, $threads threads, $by"
-				tc_stock $build "${setting[@]}" "$by" "$probe" limit $mb $threads
+				tc_stock "$build" "${setting[@]}" "$by" "$probe" limit $mb $threads
 				reached "stock, $name" || continue
 				stock_most=$most
 				for conf in "" batch_bytes:1G,batch_ms:10000; do
-					tc_under $build "stats_print:true${conf:+,}$conf" \
+					tc_under "$build" "stats_print:true${conf:+,}$conf" \
 						"${setting[@]}" "$by" "$probe" limit $mb $threads
 					reached "$name, $conf" || continue
 					expect "$name" deferred -gt 0
@@ -54,7 +54,7 @@ for build in "${plain_builds[@]}"; do
 			done
 		done
 	done
-	tc_under $build backend:remap,stats_print:true "${setting[@]}" TCMALLOC_SKIP_SBRK=1 \
+	tc_under "$build" backend:remap,stats_print:true "${setting[@]}" TCMALLOC_SKIP_SBRK=1 \
 		TCMALLOC_HEAP_LIMIT_MB=$mb "$probe" limit $mb 4
 	reached "limit, $build, remap"
 	echo "$build: $SECONDS s"

@@ -42,12 +42,12 @@ for build in "${plain_builds[@]}"; do
 				[[ $build != full || $threads,$profile = 8,burst ]] || continue
 				run=("$churn" --json --threads "$threads" --profile "$profile"
 					--live 512M --cycles 1 --ops $((4000 / threads)))
-				tc_stock $build "${setting[@]}" $memory "${run[@]}"
+				tc_stock "$build" "${setting[@]}" $memory "${run[@]}"
 				verdict "stock $how, $threads threads, $profile" || continue
 				echo "stock $build, $how, $threads threads, $profile:" \
 					"waste $(member waste_kb) kB, target $(member target_kb) kB"
 				name="$build, $how, $threads threads, $profile"
-				tc_under $build "" "${setting[@]}" $memory "${run[@]}"
+				tc_under "$build" "" "${setting[@]}" $memory "${run[@]}"
 				verdict "$name" && at_floor "$name"
 			done
 		done
