@@ -67,6 +67,13 @@ uint64_t batch_bytes_exact(void)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+bool batch_stuck(uint64_t more)
+{
+	uint64_t stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed);
+
+	return stuck && stuck + more >= atomic_load_explicit(&limits.bytes, memory_order_relaxed);
+}
+
 uint64_t batch_in_the_way(uint64_t more)
 {
 	uint64_t limit = atomic_load_explicit(&limits.bytes, memory_order_relaxed);

@@ -100,6 +100,9 @@ uint64_t batch_bytes_exact(void);
 #define BATCH_NO_ROOM UINT64_MAX
 uint64_t batch_in_the_way(uint64_t more);
 
+/* Is as much as may be pending already stuck there, because the kernel refuses to zap it? */
+bool batch_stuck(uint64_t more);
+
 /* Wait until page of r is out of flight, at most until *deadline (0: set on the first wait). False
  * if the time is up. */
 #define BATCH_WAIT_NS (20u * 1000 * 1000)

@@ -232,6 +232,11 @@ bool engine_release(void *start, size_t len)
 		return false;
 	}
 	engine_check_fork();
+	/* A kernel that refuses (locked memory, a filter) has to say so to the allocator. */
+	if (batch_stuck(len)) {
+		stats_add(STAT_DECLINED, len);
+		return false;
+	}
 	/* First whatever may fail: a release is taken whole or not at all. */
 	FOR_PARTS(p, addr, end)
 	if (!region_get(p.addr)) {

@@ -246,6 +246,27 @@ static void neighbours_are_asked_about_as_one(void **state)
 	assert_calls("vec-dontneed 1.5+10 2.5+10", "reclaim 1.0+1024", NONE);
 }
 
+/* As much is stuck as may be pending: the allocator is left to find out itself. Until it works again. */
+static void a_kernel_that_refuses_is_left_to_the_allocator(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_DONTNEED, MIB);
+	use_region(0);
+	use_region(1);
+	fake_fail("dontneed", EINVAL, 99);
+	assert_true(alloc_free(0, 0, 300));
+	flush_all();
+	assert_int_equal(batch_bytes_exact(), fake_pages(300));
+	assert_false(engine_release(fake_addr(1, 0), fake_pages(8)));
+	assert_int_equal(count_of(STAT_DECLINED), fake_pages(8));
+	assert_int_equal(batch_bytes_exact(), fake_pages(300));
+	fake_fail("", 0, 0);
+	batch_retry();
+	flush_all();
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_true(alloc_free(1, 0, 8));
+}
+
 static void zapped_regions_are_only_asked_about(void **state)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
@@ -359,6 +380,7 @@ int main(void)
 		TEST(remap_falls_back_to_a_zap),
 		TEST(pt_reclaim_asks_after_the_pieces),
 		TEST(neighbours_are_asked_about_as_one),
+		TEST(a_kernel_that_refuses_is_left_to_the_allocator),
 		TEST(zapped_regions_are_only_asked_about),
 		TEST(no_vector_is_longer_than_a_kernel_takes),
 		TEST(much_address_space_makes_no_records),
