@@ -135,6 +135,12 @@ nothing_deferred() {
 	[ "$(metric deferred_bytes_total)" = "$n" ]
 }
 
+# shellcheck disable=SC2317 # by wait_for
+deferred_again() {
+	round
+	more_than deferred_bytes_total "${before:-0}"
+}
+
 coproc host {
 	exec env "${setting[@]}" LD_PRELOAD="$lib:$(file_of "${builds[0]}")" \
 		PTRECLAIM_CONF="kill_file:$tmp/kill,stats_file:$tmp/stats,stats_interval_ms:100" \
@@ -157,10 +163,7 @@ nothing_deferred || fail "kill file: deferral has begun again"
 none_pending || fail "kill file: something is pending"
 
 rm "$tmp/kill"
-sleep 1.2
-round
-wait_for more_than deferred_bytes_total "${before:-0}" ||
-	fail "kill file gone: nothing is deferred again"
+wait_for deferred_again || fail "kill file gone: nothing is deferred again"
 in=${host[1]}
 exec {in}>&-
 wait "$pid"
