@@ -150,10 +150,13 @@ static void *our_alloc(size_t size, size_t *actual_size, size_t alignment)
 		return NULL;
 	atomic_fetch_add_explicit(&tc.taken, actual, memory_order_relaxed);
 	if (!serving())
+		/* cppcheck-suppress returnDanglingLifetime */
 		return p;
 	if (ordinary)
 		(void)engine_own(p, actual);
 	keep_within_limit();
+	/* It is not actual's address that comes back. */
+	/* cppcheck-suppress returnDanglingLifetime */
 	return p;
 }
 
@@ -288,7 +291,7 @@ static bool our_set_property(void *self, const char *name, size_t value)
 		return !ctl_write(name, value);
 	chain = chain_set_property();
 	done = chain && chain(self, name, value);
-	if (done && !strcmp(name, "tcmalloc.heap_limit_mb"))
+	if (done && name && !strcmp(name, "tcmalloc.heap_limit_mb"))
 		set_limit(value);
 	return done;
 }

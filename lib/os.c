@@ -295,7 +295,7 @@ static _Atomic uint64_t psi_dev, psi_ino;
 static int linux_psi_open(const char *path, const char *trigger)
 {
 	struct rlimit lim = {.rlim_cur = 1024};
-	struct stat st;
+	struct stat st = {0};
 	long fd = SYS4(SYS_openat, AT_FDCWD, path, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0);
 	long r;
 
@@ -322,7 +322,7 @@ static int linux_psi_open(const char *path, const char *trigger)
 
 static bool psi_is_ours(int fd)
 {
-	struct stat st;
+	struct stat st = {0};
 
 	return !SYS2(SYS_fstat, fd, &st) && st.st_dev == atomic_load(&psi_dev) &&
 	       st.st_ino == atomic_load(&psi_ino);
@@ -368,7 +368,7 @@ static int linux_pagemap_open(void)
 /* The same from the file itself, which says 8 bytes about every page. */
 static int populated_by_entries(int fd, uintptr_t addr, uintptr_t end)
 {
-	uint64_t entry[64];
+	uint64_t entry[64] = {0};
 
 	for (; addr < end; addr += sizeof(entry) / sizeof(entry[0]) * os_page_size) {
 		uint64_t n = (end - addr) >> os_page_shift;
