@@ -12,7 +12,7 @@ itests = \
 	tests/integration/redis.sh \
 	tests/integration/system.sh \
 	tests/integration/waste.sh
-EXTRA_DIST += tests/integration/lib.sh $(itests)
+EXTRA_DIST += tests/integration/lib.sh tests/integration/killfile.sh $(itests)
 
 if !SANITIZED
 hammer_sources = \

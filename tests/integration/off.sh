@@ -3,6 +3,8 @@
 # Switched off: by mode, by rollout, by the kill file while running.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=killfile.sh
+. "$(dirname "$0")/killfile.sh"
 needs hammer looker timeout
 LIMIT=60
 looker=$progs/looker
@@ -80,64 +82,6 @@ expect "mode:observe" zapped -eq 0
 
 # --- the kill file, while the program runs
 
-# metric NAME: of the file that is replaced again and again.
-metric() {
-	awk -v name="ptreclaim_$1" 'index($1, name) == 1 { print $NF; exit }' "$tmp/stats" 2>/dev/null
-}
-wait_for() { # COMMAND...: becomes true within some seconds
-	local i
-	for ((i = 0; i < 100; i++)); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
-round() {
-	echo >&"${host[1]}"
-	read -r -t 30 -u "${host[0]}" || fail "the program does not answer"
-}
-# shellcheck disable=SC2317 # by wait_for
-more_than() { # NAME NUMBER
-	local n
-	n=$(metric "$1")
-	[ -n "$n" ] && [ "$n" -gt "$2" ]
-}
-# shellcheck disable=SC2317 # by wait_for
-none_pending() {
-	[ "$(metric pending_bytes)" = 0 ]
-}
-
-rm -f "$tmp/stats"
-coproc host {
-	exec env MALLOC_CONF=dirty_decay_ms:0,narenas:2 LD_PRELOAD="$lib" \
-		PTRECLAIM_CONF="kill_file:$tmp/kill,stats_file:$tmp/stats,stats_interval_ms:100" \
-		timeout -k 5 "$LIMIT" "$progs/hammer" -t 2 -n 200 -I 2>"$tmp/err"
-}
-# shellcheck disable=SC2154 # set by coproc
-pid=$host_PID
-read -r -t 30 -u "${host[0]}" || fail "the program does not start"
-wait_for more_than deferred_bytes_total 0 || fail "nothing is deferred before the kill file"
-
-: >"$tmp/kill"
-wait_for none_pending || fail "kill file: $(metric pending_bytes) bytes stay pending"
-sleep 1.2 # it is looked for every half second
-before=$(metric deferred_bytes_total)
-declined=$(metric declined_bytes_total)
-round
-round
-wait_for more_than declined_bytes_total "${declined:-0}" || fail "kill file: nothing is declined"
-sleep 0.3
-[ "$(metric deferred_bytes_total)" = "$before" ] || fail "kill file: deferral goes on"
-none_pending || fail "kill file: something is pending"
-
-rm "$tmp/kill"
-sleep 1.2
-round
-wait_for more_than deferred_bytes_total "${before:-0}" ||
-	fail "kill file gone: nothing is deferred again"
-in=${host[1]}
-exec {in}>&-
-wait "$pid"
-status=$?
-verdict "the program under the kill file"
+kill_file_works MALLOC_CONF=dirty_decay_ms:0,narenas:2 LD_PRELOAD="$lib" \
+	"$progs/hammer" -t 2 -n 200 -I
 finish

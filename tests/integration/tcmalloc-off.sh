@@ -4,6 +4,8 @@
 # exists.
 # shellcheck source=tclib.sh
 . "$(dirname "$0")/tclib.sh"
+# shellcheck source=killfile.sh
+. "$(dirname "$0")/killfile.sh"
 needs tcprobe tchammer timeout
 needs_tcmalloc
 LIMIT=60
@@ -98,76 +100,7 @@ done
 
 # --- the kill file, while the program runs
 
-# metric NAME: of the file that is replaced again and again.
-metric() {
-	awk -v name="ptreclaim_$1" 'index($1, name) == 1 { print $NF; exit }' "$tmp/stats" 2>/dev/null
-}
-wait_for() { # COMMAND...: becomes true within some seconds
-	local i
-	for ((i = 0; i < 100; i++)); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
-round() {
-	echo >&"${host[1]}"
-	read -r -t 30 -u "${host[0]}" || fail "the program does not answer"
-}
-# shellcheck disable=SC2317 # by wait_for
-more_than() { # NAME NUMBER
-	local n
-	n=$(metric "$1")
-	[ -n "$n" ] && [ "$n" -gt "$2" ]
-}
-# shellcheck disable=SC2317 # by wait_for
-none_pending() {
-	[ "$(metric pending_bytes)" = 0 ]
-}
-
-# A round of the program, in which all is left to tcmalloc.
-# shellcheck disable=SC2317 # by wait_for
-nothing_deferred() {
-	local n
-	n=$(metric deferred_bytes_total)
-	round
-	sleep 0.3
-	[ "$(metric deferred_bytes_total)" = "$n" ]
-}
-
-# shellcheck disable=SC2317 # by wait_for
-deferred_again() {
-	round
-	more_than deferred_bytes_total "${before:-0}"
-}
-
-coproc host {
-	exec env "${setting[@]}" LD_PRELOAD="$lib:$(file_of "${builds[0]}")" \
-		PTRECLAIM_CONF="kill_file:$tmp/kill,stats_file:$tmp/stats,stats_interval_ms:100" \
-		timeout -k 5 "$LIMIT" "$progs/tchammer" -t 2 -n 200 -I 2>"$tmp/err"
-}
-# shellcheck disable=SC2154 # set by coproc
-pid=$host_PID
-read -r -t 30 -u "${host[0]}" || fail "the program does not start"
-wait_for more_than deferred_bytes_total 0 || fail "nothing is deferred before the kill file"
-
-: >"$tmp/kill"
-wait_for none_pending || fail "kill file: $(metric pending_bytes) bytes stay pending"
-# It is looked for every half second, or later on a machine with much else to do.
-wait_for nothing_deferred || fail "kill file: deferral goes on"
-before=$(metric deferred_bytes_total)
-declined=$(metric declined_bytes_total)
-round
-wait_for more_than declined_bytes_total "${declined:-0}" || fail "kill file: nothing is declined"
-nothing_deferred || fail "kill file: deferral has begun again"
-none_pending || fail "kill file: something is pending"
-
-rm "$tmp/kill"
-wait_for deferred_again || fail "kill file gone: nothing is deferred again"
-in=${host[1]}
-exec {in}>&-
-wait "$pid"
-status=$?
-verdict "the program under the kill file"
+kill_file_works "${setting[@]}" LD_PRELOAD="$lib:$(file_of "${builds[0]}")" \
+	"$progs/tchammer" -t 2 -n 200 -I
 echo "$SECONDS s"
 finish
