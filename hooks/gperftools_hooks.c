@@ -66,6 +66,11 @@ static struct {
 	uintptr_t start, end;
 } only;
 
+static bool in_served(const void *caller)
+{
+	return (uintptr_t)caller >= only.start && (uintptr_t)caller < only.end;
+}
+
 /* What the proof has seen, while one is made. */
 static struct {
 	_Atomic bool making;
@@ -149,12 +154,10 @@ static void *our_alloc(size_t size, size_t *actual_size, size_t alignment)
 	if (!p)
 		return NULL;
 	atomic_fetch_add_explicit(&tc.taken, actual, memory_order_relaxed);
-	if (!serving())
-		/* cppcheck-suppress returnDanglingLifetime */
-		return p;
-	if (ordinary)
+	if (serving() && ordinary)
 		(void)engine_own(p, actual);
-	keep_within_limit();
+	if (serving())
+		keep_within_limit();
 	/* It is not actual's address that comes back. */
 	/* cppcheck-suppress returnDanglingLifetime */
 	return p;
@@ -194,9 +197,8 @@ static bool defer(void *start, size_t length, bool fresh_from_system)
 
 static bool our_release(void *start, size_t length)
 {
-	uintptr_t caller = (uintptr_t)__builtin_return_address(0);
 	bool just_got = start == fresh.addr && length == fresh.len;
-	bool theirs = caller >= only.start && caller < only.end;
+	bool theirs = in_served(__builtin_return_address(0));
 	release_fn *chain;
 	bool done;
 
@@ -228,7 +230,7 @@ static void prove_commit(void)
 
 static void our_commit(void *start, size_t length)
 {
-	uintptr_t caller = (uintptr_t)__builtin_return_address(0);
+	bool theirs = in_served(__builtin_return_address(0));
 	uintptr_t first = (uintptr_t)start & ~(os_page_size - 1);
 	uintptr_t end = ((uintptr_t)start + length + os_page_size - 1) & ~(os_page_size - 1);
 	enum engine_reuse r = ENGINE_STRANGERS;
@@ -252,7 +254,7 @@ static void our_commit(void *start, size_t length)
 	if (serving())
 		keep_within_limit();
 	if (__builtin_expect(atomic_load_explicit(&proof.making, memory_order_relaxed), 0) &&
-	    caller >= only.start && caller < only.end)
+	    theirs)
 		prove_commit();
 }
 
