@@ -18,4 +18,5 @@ lib_libcore_la_SOURCES = \
 	lib/region.c lib/region_map.c lib/region.h \
 	lib/stats.c lib/stats.h \
 	lib/sweep.c lib/sweep.h \
+	lib/tune.h \
 	lib/worker.c lib/worker.h

@@ -20,6 +20,7 @@
 #define PRESSURE_MS 50	 /* and the pressure trigger, while something is pending */
 #define PRESSED_MS  2000 /* how long a trigger holds */
 #define REFUSED_MS  1000 /* how often what the kernel refused is tried again */
+#define PAGE_MS	    200	 /* how often the statistics page is written, while something happens */
 
 enum { ASLEEP, TICKING };
 
@@ -33,6 +34,8 @@ static struct conf conf;
 static _Atomic uint64_t batch_ms, sweep_ms;
 static bool (*_Atomic chore)(void);
 static void (*_Atomic report)(void);
+static void (*_Atomic page)(void);
+static _Atomic bool stirred; /* something has happened since the page was written */
 
 static struct iovec vec[BACKEND_VEC_MAX], ask[BACKEND_VEC_MAX];
 static uint8_t flag[BACKEND_VEC_MAX];
@@ -55,6 +58,12 @@ void worker_forget(void)
 void worker_set_report(void (*fn)(void))
 {
 	atomic_store(&report, fn);
+}
+
+void worker_set_page(void (*fn)(void))
+{
+	atomic_store(&page, fn);
+	worker_stir();
 }
 
 void worker_set_chore(bool (*fn)(void))
@@ -101,10 +110,23 @@ void worker_kick(void)
 	os.futex_wake(&word, 1);
 }
 
+void worker_stir(void)
+{
+	if (atomic_load_explicit(&stirred, memory_order_relaxed))
+		return;
+	atomic_store(&stirred, true);
+	worker_kick();
+}
+
 /* When each of the worker's duties is due. */
 struct duties {
-	uint64_t tick, sweep, kill, pressure, relief, retry, chore, report;
+	uint64_t tick, sweep, kill, pressure, relief, retry, chore, report, page;
 };
+
+static bool page_wanted(void)
+{
+	return atomic_load(&page) && atomic_load(&stirred);
+}
 
 static bool due(uint64_t *at, uint64_t now, uint64_t every)
 {
@@ -167,6 +189,13 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 
 	if (tell && due(&d->report, now, conf.stats_interval_ms * MS))
 		tell();
+	void (*write)(void) = atomic_load(&page);
+
+	if (page_wanted() && due(&d->page, now, PAGE_MS * MS)) {
+		/* First: what happens from here on may be missing in it. */
+		atomic_store(&stirred, false);
+		write();
+	}
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -188,6 +217,9 @@ static uint64_t next_due(const struct duties *d)
 		at = least(at, d->retry);
 	if (!sweep_idle())
 		at = least(at, d->sweep);
+	/* Until then nobody kicks: what becomes pending meanwhile is not to wait longer than else. */
+	if (page_wanted())
+		at = least(at, least(d->page, d->tick));
 	if (d->relief)
 		at = least(at, d->relief);
 	if (engine_paused())
@@ -207,8 +239,8 @@ static void rest(struct duties *d)
 
 	if (!atomic_compare_exchange_strong(&word, &ticking, ASLEEP))
 		return;
-	/* Queued before the word said asleep: nobody was told to kick. */
-	if (!batch_idle() || !sweep_idle())
+	/* Before the word said asleep: nobody was told to kick. */
+	if (!batch_idle() || !sweep_idle() || page_wanted())
 		return;
 	at = next_due(d);
 	now = os.clock_ns();
@@ -241,8 +273,10 @@ static void *worker_main(void *arg)
 		uint64_t at;
 
 		atomic_store(&word, TICKING);
+		if (!batch_idle() || !sweep_idle())
+			atomic_store(&stirred, true);
 		do_duties(&d, now, &f);
-		if (batch_idle() && sweep_idle()) {
+		if (batch_idle() && sweep_idle() && !page_wanted()) {
 			rest(&d);
 			continue;
 		}
