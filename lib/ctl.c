@@ -3,6 +3,7 @@
 #include "ctl.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -49,6 +50,22 @@ static uint64_t read_own(void)
 	return s.own_bytes;
 }
 
+static int (*_Atomic change_mode)(enum conf_mode mode);
+
+void ctl_on_mode(int (*change)(enum conf_mode mode))
+{
+	atomic_store(&change_mode, change);
+}
+
+static int write_mode(uint64_t value)
+{
+	int (*change)(enum conf_mode mode) = atomic_load(&change_mode);
+
+	if (value > CONF_ON)
+		return EINVAL;
+	return change ? change((enum conf_mode)value) : EPERM;
+}
+
 static int write_flush(uint64_t value)
 {
 	(void)value;
@@ -84,7 +101,7 @@ static const struct property {
 	uint64_t (*read)(void);
 	int (*write)(uint64_t);
 } properties[] = {
-	{PREFIX "mode", read_mode, NULL},
+	{PREFIX "mode", read_mode, write_mode},
 	{PREFIX "backend", read_backend, NULL},
 	{PREFIX "batch_bytes", engine_batch_bytes, write_batch_bytes},
 	{PREFIX "batch_ms", worker_batch_ms, write_batch_ms},

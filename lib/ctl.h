@@ -11,11 +11,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "conf.h"
+
 /* Does the name begin like one of ours, whether there is such a property or not? */
 bool ctl_is_ours(const char *name);
 
 /* 0; ENOENT: no such property; EPERM: it cannot be read, or not be written; EINVAL: not that value. */
 int ctl_read(const char *name, uint64_t *value);
 int ctl_write(const char *name, uint64_t value);
+
+/* How the mode is changed: 0 or an errno value. Without it the mode can only be read. */
+void ctl_on_mode(int (*change)(enum conf_mode mode));
 
 #endif

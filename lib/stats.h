@@ -4,7 +4,9 @@
  *
  * A thread adds to the shard it was given at its first count, without a lock and without sharing a
  * cache line with its neighbours. A snapshot adds the shards up; it is exact once the counting
- * threads are quiet and may lag by the counts in progress otherwise.
+ * threads are quiet and may lag by the counts in progress otherwise. What is counted later in a course
+ * of events stands further down in the list, and is read first: so a snapshot never shows more of an
+ * effect than of its cause (deferred + declined + passed <= released, zapped <= released).
  */
 #ifndef PTR_STATS_H
 #define PTR_STATS_H
@@ -19,6 +21,7 @@
 	X(STAT_RELEASED, "released", "bytes", "pages given up by the allocator")                   \
 	X(STAT_DEFERRED, "deferred", "bytes", "released pages whose zap was put off")              \
 	X(STAT_DECLINED, "declined", "bytes", "released pages left to the allocator")              \
+	X(STAT_PASSED, "passed", "bytes", "released pages zapped at once while off")               \
 	X(STAT_REUSED, "reused", "bytes", "pages taken back by the allocator")                     \
 	X(STAT_CANCELLED, "cancelled", "bytes", "pending pages taken back before their zap")       \
 	X(STAT_KEPT, "kept", "bytes", "cancelled pages that stayed resident")                      \
@@ -42,6 +45,8 @@
 	X(STAT_REUSE_WAITS, "reuse_waits", "events", "reuses that met a zap in flight")            \
 	X(STAT_REUSE_TIMEOUTS, "reuse_timeouts", "events", "reuses refused after waiting")         \
 	X(STAT_POLICY_SAMPLES, "policy_samples", "events", "releases sampled for touched pages")   \
+	X(STAT_PREDICTED_SPARED, "predicted_spared_calls", "events",                               \
+	  "observing: zaps that 'on' would spare")                                                 \
 	X(STAT_SYS_MADVISE, "sys_madvise", "calls", "madvise calls by flushes")                    \
 	X(STAT_SYS_MADVISE_REUSE, "sys_madvise_reuse", "calls", "madvise calls on reuse")          \
 	X(STAT_SYS_PROCESS_MADVISE, "sys_process_madvise", "calls",                                \
@@ -68,6 +73,13 @@ enum stat_hook { STAT_HOOK_RELEASE, STAT_HOOK_REUSE, STAT_HOOK_MAP, STAT_HOOK_UN
 
 #define STATS_SHARDS 64
 
+/* Without counters there is something to measure their cost against: bench/hook-cost. */
+#ifdef PTR_NO_STATS
+#define STATS_COUNTED 0
+#else
+#define STATS_COUNTED 1
+#endif
+
 struct stats_shard {
 	_Atomic uint64_t counter[STAT_COUNT];
 	_Atomic uint32_t hook_ns[STAT_HOOKS][STATS_BUCKETS];
@@ -87,7 +99,8 @@ struct stats_shard *stats_shard(void);
 /* Count n of s. Any thread, lock-free, never fails. */
 static inline void stats_add(enum stat s, uint64_t n)
 {
-	atomic_fetch_add_explicit(&stats_shard()->counter[s], n, memory_order_relaxed);
+	if (STATS_COUNTED)
+		atomic_fetch_add_explicit(&stats_shard()->counter[s], n, memory_order_release);
 }
 
 /* Begin timing a hook: 0 for a call that is not sampled, else a start time for stats_hook_end. */

@@ -35,6 +35,9 @@ bool worker_set_sweep_ms(uint64_t ms);
 /* Something is pending: wake it if it sleeps. For hooks. */
 void worker_kick(void);
 
+/* Something has changed that moves what is due: have it look again, whatever it waits for. Not for hooks. */
+void worker_nudge(void);
+
 /* Something to do about once a second in the worker, until it returns false (and then again from
  * the next worker_set_chore). May allocate. One at a time. */
 void worker_set_chore(bool (*chore)(void));

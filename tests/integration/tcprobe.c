@@ -213,8 +213,8 @@ static void refuses(const char *name)
 static int way_ours(size_t batch)
 {
 	static const char *const read_only[] = {
-		"ptreclaim.mode",	   "ptreclaim.backend",	       "ptreclaim.stats.released",
-		"ptreclaim.stats.pending", "ptreclaim.stats.kept_now", "ptreclaim.stats.own",
+		"ptreclaim.backend",	    "ptreclaim.stats.released", "ptreclaim.stats.pending",
+		"ptreclaim.stats.kept_now", "ptreclaim.stats.own",
 	};
 	static const char *const unknown[] = {
 		"ptreclaim.",	   "ptreclaim.nonesuch",     "ptreclaim.stats.",
@@ -225,6 +225,11 @@ static int way_ours(size_t batch)
 
 	gives("ptreclaim.batch_bytes", batch);
 	gives("ptreclaim.mode", 2);
+	for (size_t mode = 0; mode <= 2; mode++) {
+		check(tcext_set("ptreclaim.mode", mode), "mode is set");
+		gives("ptreclaim.mode", mode);
+	}
+	check(!tcext_set("ptreclaim.mode", 3), "mode 3 is refused");
 	check(tcext_set("ptreclaim.batch_bytes", batch / 2), "batch_bytes is set");
 	gives("ptreclaim.batch_bytes", batch / 2);
 	check(tcext_set("ptreclaim.batch_bytes", batch), "batch_bytes is set");
