@@ -21,6 +21,7 @@
 #include "os.h"
 #include "ptreclaim.h"
 #include "publish.h"
+#include "stats.h"
 #include "worker.h"
 
 static struct conf conf;
@@ -65,6 +66,7 @@ static void left_alone(const char *name, const char *version, const char *why)
 static void after_fork_in_child(void)
 {
 	atomic_store(&changing, false);
+	stats_fork_child();
 	engine_fork_child();
 	conf_refresh_pid(&conf);
 	publish_init(&conf, allocators);

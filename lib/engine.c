@@ -28,6 +28,7 @@ enum conf_mode engine_init(const struct conf *c)
 
 	if (mode == CONF_OFF)
 		return mode;
+	stats_init();
 	backend_choose(c->backend);
 	engine.batch_bytes = c->batch_bytes;
 	engine.keep_bytes = c->keep_bytes;
@@ -230,9 +231,6 @@ bool engine_release(void *start, size_t len)
 	uint64_t t = stats_hook_begin();
 	bool kick = false, defer;
 
-	stats_add(STAT_RELEASED, len);
-	if (t)
-		worker_stir();
 	if (!engine_acts())
 		return engine_release_idle(addr, end);
 	engine_check_fork();
@@ -242,13 +240,15 @@ bool engine_release(void *start, size_t len)
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
 	defer = deferring() && make_room(len, &kick);
+	/* First: what is counted of a zap may not be ahead of it. */
+	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);
 	kick |= engine_make_pending(addr, end);
-	if (defer)
-		stats_add(STAT_DEFERRED, len);
-	else
+	if (!defer)
 		kick |= !flush_range(addr, end);
 	if (kick)
 		worker_kick();
+	else if (!defer)
+		worker_stir();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
 	return true;
 }
@@ -306,9 +306,7 @@ void engine_zapped(void *start, size_t len, bool dropped)
 	if (!engine_started())
 		return;
 	engine_check_fork();
-	/* Timed is nothing; but the page wants to hear of one in so many. */
-	if (stats_hook_begin())
-		worker_stir();
+	worker_stir();
 	stats_add(STAT_ZAPPED_BY_OTHERS, len);
 	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped, engine_sweeps()))
 		worker_kick();

@@ -144,6 +144,7 @@ bool engine_release_idle(uintptr_t addr, uintptr_t end)
 {
 	if (engine_started())
 		engine_check_fork();
+	worker_stir();
 	if (engine_mode_in_force() == CONF_OBSERVE)
 		predict_release(end - addr);
 	return engine_has_acted() ? zap_at_once(addr, end) : engine_decline(end - addr);
