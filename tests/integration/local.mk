@@ -6,6 +6,7 @@ itests = \
 	tests/integration/fork.sh \
 	tests/integration/hooks.sh \
 	tests/integration/madvise.sh \
+	tests/integration/observe.sh \
 	tests/integration/matrix.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
