@@ -8,6 +8,7 @@ itests = \
 	tests/integration/madvise.sh \
 	tests/integration/observe.sh \
 	tests/integration/matrix.sh \
+	tests/integration/modes.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
 	tests/integration/redis.sh \
