@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Properties in mallctl's calling form: by name and by MIB, every type and every error; the snapshot that
- * statistics are read from.
+ * Properties in mallctl's calling form: by name and by MIB, every type and every error.
  */
 #include "engine_fixture.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "ctl.h"
-#include "stats.h"
+#include "ctl_fixture.h"
 #include "tune.h"
 
 #define GUARD 0xa5
@@ -54,16 +49,6 @@ static const char *full(const char *name, unsigned arena)
 	return out;
 }
 
-static uint64_t number(const char *name)
-{
-	uint64_t value = 0;
-	size_t len = sizeof(value);
-
-	if (ctl_byname(name, &value, &len, NULL, 0) || len != sizeof(value))
-		fail_msg("%s cannot be read", name);
-	return value;
-}
-
 static const char *string(const char *name)
 {
 	const char *value = NULL;
@@ -72,11 +57,6 @@ static const char *string(const char *name)
 	if (ctl_byname(name, &value, &len, NULL, 0) || len != sizeof(value) || !value)
 		fail_msg("%s cannot be read", name);
 	return value;
-}
-
-static int write_number(const char *name, uint64_t value)
-{
-	return ctl_byname(name, NULL, NULL, &value, sizeof(value));
 }
 
 static int write_string(const char *name, const char *value)
@@ -502,52 +482,6 @@ static void limits_wait_for_a_start(void **state)
 	assert_int_equal(ctl_byname(full(p.d.name, 2), NULL, NULL, NULL, 0), 0);
 }
 
-static void an_epoch_is_one_snapshot(void **state)
-{
-	uint64_t first, value = 12345, old;
-	size_t len = sizeof(old);
-
-	(void)state;
-	(void)write_number("ptreclaim.epoch", 1);
-	first = number("ptreclaim.epoch");
-	use_region(0);
-	assert_true(alloc_free(0, 0, 300));
-	/* Of before. */
-	assert_int_equal(number("ptreclaim.stats.released"), 0);
-	assert_int_equal(number("ptreclaim.stats.pending"), 0);
-	assert_int_equal(number("ptreclaim.epoch"), first);
-	/* The value does not count; what is read is the new one. */
-	assert_int_equal(ctl_byname("ptreclaim.epoch", &old, &len, &value, sizeof(value)), 0);
-	assert_int_equal(old, first + 1);
-	assert_int_equal(number("ptreclaim.stats.released"), fake_pages(300));
-	assert_int_equal(number("ptreclaim.stats.pending"), fake_pages(300));
-	/* Of a wrong length it takes none. */
-	assert_int_equal(ctl_byname("ptreclaim.epoch", NULL, NULL, &value, 4), EINVAL);
-	assert_int_equal(number("ptreclaim.epoch"), first + 1);
-	/* As numbers they are of now. */
-	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(300), false), ENGINE_OK);
-	assert_int_equal(number("ptreclaim.stats.pending"), fake_pages(300));
-	assert_int_equal(ctl_read("ptreclaim.stats.pending", &value), 0);
-	assert_int_equal(value, 0);
-	assert_int_equal(ctl_write("ptreclaim.epoch", 0), 0);
-	assert_int_equal(number("ptreclaim.epoch"), first + 2);
-	assert_int_equal(number("ptreclaim.stats.pending"), 0);
-}
-
-/* A walk over the regions: not before somebody asks, and once in an epoch. */
-static void reclaimable_is_taken_when_asked_for(void **state)
-{
-	(void)state;
-	(void)write_number("ptreclaim.epoch", 1);
-	engine_zapped(fake_addr(5, 0), fake_pages(1), true);
-	(void)number("ptreclaim.stats.zapped_by_others");
-	assert_int_equal(number("ptreclaim.stats.reclaimable"), os_page_size);
-	engine_zapped(fake_addr(6, 0), fake_pages(1), true);
-	assert_int_equal(number("ptreclaim.stats.reclaimable"), os_page_size);
-	(void)write_number("ptreclaim.epoch", 1);
-	assert_int_equal(number("ptreclaim.stats.reclaimable"), 2 * os_page_size);
-}
-
 static void strings_are_no_numbers(void **state)
 {
 	uint64_t value = 4711;
@@ -564,106 +498,6 @@ static void strings_are_no_numbers(void **state)
 	assert_int_equal(ctl_read("ptreclaim.mode", &value), 0);
 	assert_int_equal(value, CONF_ON);
 	assert_int_equal(ctl_read("ptreclaim.arena.9.purges", &value), ENOENT);
-}
-
-/* --- many threads */
-
-#define STORM_THREADS 4
-#define STORM_ROUNDS  3000
-
-static atomic_bool stop;
-
-/* In the order of engine_release(). */
-static void *storm(void *arg)
-{
-	uint64_t n = (uintptr_t)arg;
-
-	while (!atomic_load(&stop)) {
-		stats_add(STAT_RELEASED, n);
-		stats_add(n & 1 ? STAT_DEFERRED : STAT_DECLINED, n);
-		stats_add(STAT_CANCELLED, n);
-		stats_add(STAT_ZAPPED, n);
-	}
-	return NULL;
-}
-
-static void *refresh(void *arg)
-{
-	(void)arg;
-	while (!atomic_load(&stop))
-		(void)write_number("ptreclaim.epoch", 0);
-	return NULL;
-}
-
-static void what_follows_is_never_there_first(void **state)
-{
-	pthread_t threads[STORM_THREADS + 1];
-	uint64_t last = 0;
-
-	(void)state;
-	os.futex_wait = os_linux.futex_wait;
-	atomic_store(&stop, false);
-	for (uintptr_t i = 0; i < STORM_THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, storm, (void *)(i + 1)), 0);
-	assert_int_equal(pthread_create(&threads[STORM_THREADS], NULL, refresh, NULL), 0);
-	for (unsigned i = 0; i < STORM_ROUNDS; i++) {
-		struct stats_snapshot s;
-		uint64_t epoch = number("ptreclaim.epoch");
-
-		stats_snapshot(&s);
-		assert_true(s.counter[STAT_DEFERRED] + s.counter[STAT_DECLINED] <=
-			    s.counter[STAT_RELEASED]);
-		assert_true(s.counter[STAT_CANCELLED] <= s.counter[STAT_RELEASED]);
-		assert_true(s.counter[STAT_ZAPPED] <= s.counter[STAT_CANCELLED]);
-		assert_true(epoch >= last);
-		last = epoch;
-	}
-	/* The same by properties: all of them are of one epoch if it is the same before and after. */
-	for (unsigned i = 0, same = 0; same < 20 && i < 100 * STORM_ROUNDS; i++) {
-		uint64_t before = number("ptreclaim.epoch");
-		uint64_t released = number("ptreclaim.stats.released");
-		uint64_t deferred = number("ptreclaim.stats.deferred");
-		uint64_t declined = number("ptreclaim.stats.declined");
-
-		if (number("ptreclaim.epoch") != before)
-			continue;
-		assert_true(deferred + declined <= released);
-		same++;
-	}
-	atomic_store(&stop, true);
-	for (unsigned i = 0; i <= STORM_THREADS; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-}
-
-/* Children are born at any moment, also in the midst of a snapshot: none may find it held. */
-static void a_child_never_finds_it_held(void **state)
-{
-	pthread_t thread;
-
-	(void)state;
-	os.futex_wait = os_linux.futex_wait;
-	atomic_store(&stop, false);
-	assert_int_equal(pthread_create(&thread, NULL, refresh, NULL), 0);
-	for (unsigned i = 0; i < 200; i++) {
-		int status;
-		pid_t child = fork();
-
-		assert_true(child >= 0);
-		if (!child) {
-			uint64_t value = 1;
-			size_t len = sizeof(value);
-			/* Told before anything else is asked: what it counts is its own. */
-			stats_reset();
-			stats_add(STAT_RELEASED, i);
-			if (ctl_byname("ptreclaim.stats.released", &value, &len, NULL, 0))
-				_exit(1);
-			_exit(value == i ? 0 : 2);
-		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_int_equal(status, 0);
-	}
-	atomic_store(&stop, true);
-	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
 static void errno_is_kept(void **state)
@@ -691,11 +525,7 @@ int main(void)
 		TEST(modes_are_changed_by_name),
 		TEST(limits_are_written_in_their_type),
 		TEST(limits_wait_for_a_start),
-		TEST(an_epoch_is_one_snapshot),
-		TEST(reclaimable_is_taken_when_asked_for),
 		TEST(strings_are_no_numbers),
-		TEST(what_follows_is_never_there_first),
-		TEST(a_child_never_finds_it_held),
 		TEST(errno_is_kept),
 	};
 
