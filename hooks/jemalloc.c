@@ -372,6 +372,14 @@ static bool is_hooks_name(const char *name, size_t *arena)
 	return !strcmp(end, ".extent_hooks");
 }
 
+/* Most names end at the second byte: all of jemalloc's come by here. */
+static bool is_create_name(const char *name)
+{
+	if (name[0] == 'a')
+		return !strcmp(name, "arenas.create");
+	return name[0] == 'e' && name[1] == 'x' && !strcmp(name, "experimental.arenas_create_ext");
+}
+
 /*
  * A jemalloc that we do not know: it came with a plugin, after we looked, and even where the plugin keeps
  * its names to itself ours are found before them. Asked anew each time, as the plugin may go.
@@ -398,10 +406,10 @@ static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp
 		return ENOENT;
 	if (je.installed && name && is_hooks_name(name, &arena))
 		return program_hooks(arena, oldp, oldlenp, newp, newlen);
+	if (!je.installed || !name || !is_create_name(name))
+		return je.ctl(name, oldp, oldlenp, newp, newlen);
 	r = je.ctl(name, oldp, oldlenp, newp, newlen);
-	if (je.installed && name &&
-	    (!strcmp(name, "arenas.create") || !strcmp(name, "experimental.arenas_create_ext")))
-		program_created(r, oldp, oldlenp);
+	program_created(r, oldp, oldlenp);
 	return r;
 }
 
@@ -437,7 +445,7 @@ static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t
 	if (je.installed && miblen == 3 && mib[0] == je.hooks_mib[0] && mib[2] == je.hooks_mib[2])
 		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);
 	r = je.bymib(mib, miblen, oldp, oldlenp, newp, newlen);
-	if (je.installed && miblen == 2 && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])
+	if (miblen == 2 && je.installed && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])
 		program_created(r, oldp, oldlenp);
 	return r;
 }
