@@ -32,7 +32,7 @@
 static inline bool ctl_is_ours(const char *name)
 {
 	return name[0] == 'p' && name[1] == 't' &&
-	       !strncmp(name + 2, CTL_PREFIX + 2, sizeof(CTL_PREFIX) - 3);
+	       !strncmp(&name[2], &CTL_PREFIX[2], sizeof(CTL_PREFIX) - 3);
 }
 
 static inline bool ctl_is_ours_mib(const size_t *mib, size_t miblen)
