@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "gperftools.h"
 #include "jemalloc.h"
+#include "jemalloc_tune.h"
 #include "madvise.h"
 #include "os.h"
 #include "ptreclaim.h"
@@ -90,8 +91,7 @@ static bool start_jemalloc(void)
 		say(found.warning);
 	start_engine();
 	served("jemalloc", found.version);
-	if (jemalloc_install())
-		worker_set_chore(jemalloc_poll);
+	jemalloc_tune_start(conf.tune, jemalloc_install());
 	return true;
 }
 

@@ -18,5 +18,7 @@ lib_libcore_la_SOURCES = \
 	lib/region.c lib/region_map.c lib/region.h \
 	lib/stats.c lib/stats.h \
 	lib/sweep.c lib/sweep.h \
-	lib/tune.h \
+	lib/tune.c lib/tune.h \
+	lib/tune_count.c lib/tune_count.h \
+	lib/tune_rule.c lib/tune_rule.h \
 	lib/worker.c lib/worker.h
