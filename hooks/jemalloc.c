@@ -90,6 +90,22 @@ static void resolve(void)
 	atomic_store(&je.looked, true);
 }
 
+int jemalloc_ctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
+{
+	return je.ctl ? je.ctl(name, oldp, oldlenp, newp, newlen) : ENOENT;
+}
+
+int jemalloc_nametomib(const char *name, size_t *mib, size_t *miblen)
+{
+	return je.ctl ? je.nametomib(name, mib, miblen) : ENOENT;
+}
+
+int jemalloc_bymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp, void *newp,
+		   size_t newlen)
+{
+	return je.ctl ? je.bymib(mib, miblen, oldp, oldlenp, newp, newlen) : ENOENT;
+}
+
 static int read_value(const char *name, void *value, size_t size)
 {
 	size_t len = size;
@@ -119,19 +135,58 @@ static unsigned read_unsigned(const char *name)
 	return read_value(name, &n, sizeof(n)) ? 0 : n;
 }
 
-/* Does a string of options give this one a number other than 0? The last that names it decides. */
-static bool names_nonzero(const char *options, const char *name)
+/* What a string of options gives this one: the last that names it decides. NULL: it is not named. */
+static const char *option_value(const char *options, const char *name)
 {
+	const char *value = NULL;
 	size_t n = strlen(name);
-	bool found = false;
 
 	while (options && *options) {
 		if (!strncmp(options, name, n) && options[n] == ':')
-			found = strtoul(options + n + 1, NULL, 10) != 0;
+			value = options + n + 1;
 		options += strcspn(options, ",");
 		options += *options == ',';
 	}
-	return found;
+	return value;
+}
+
+static bool is_nonzero(const char *value)
+{
+	return strtoul(value, NULL, 10) != 0;
+}
+
+static bool is_false(const char *value)
+{
+	return !strncmp(value, "false", 5);
+}
+
+static bool gives(const char *options, const char *name, bool (*is)(const char *value))
+{
+	const char *value = option_value(options, name);
+
+	return value && is(value);
+}
+
+/* Is this one so in any of the places that jemalloc reads its options from? */
+static bool option_is(const char *name, bool (*is)(const char *value))
+{
+	static const char *const environment[] = {"MALLOC_CONF", "JE_MALLOC_CONF",
+						  "JEMK_MALLOC_CONF", "_RJEM_MALLOC_CONF"};
+	const char *built_in = NULL, *const * linked;
+	char file[1024];
+	ssize_t n;
+
+	(void)read_value("config.malloc_conf", &built_in, sizeof(built_in));
+	linked = dlsym(RTLD_DEFAULT, "malloc_conf");
+	n = readlink("/etc/malloc.conf", file, sizeof(file) - 1);
+	file[n > 0 ? n : 0] = '\0';
+	if (gives(built_in, name, is) || gives(file, name, is) ||
+	    (linked && gives(*linked, name, is)))
+		return true;
+	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
+		if (gives(getenv(environment[i]), name, is))
+			return true;
+	return false;
 }
 
 /*
@@ -140,26 +195,15 @@ static bool names_nonzero(const char *options, const char *name)
  */
 static bool option_set(const char *name)
 {
-	static const char *const environment[] = {"MALLOC_CONF", "JE_MALLOC_CONF",
-						  "JEMK_MALLOC_CONF", "_RJEM_MALLOC_CONF"};
-	const char *built_in = NULL, *const * linked;
-	char opt[64], file[1024];
-	ssize_t n;
+	char opt[64];
 
 	(void)snprintf(opt, sizeof(opt), "opt.%s", name);
-	if (read_size(opt))
-		return true;
-	(void)read_value("config.malloc_conf", &built_in, sizeof(built_in));
-	linked = dlsym(RTLD_DEFAULT, "malloc_conf");
-	n = readlink("/etc/malloc.conf", file, sizeof(file) - 1);
-	file[n > 0 ? n : 0] = '\0';
-	if (names_nonzero(built_in, name) || names_nonzero(file, name) ||
-	    (linked && names_nonzero(*linked, name)))
-		return true;
-	for (size_t i = 0; i < sizeof(environment) / sizeof(environment[0]); i++)
-		if (names_nonzero(getenv(environment[i]), name))
-			return true;
-	return false;
+	return read_size(opt) || option_is(name, is_nonzero);
+}
+
+bool jemalloc_option_false(const char *name)
+{
+	return je.ctl && option_is(name, is_false);
 }
 
 static bool overcommit_never(void)

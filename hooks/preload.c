@@ -16,6 +16,7 @@
 #include "engine.h"
 #include "gperftools.h"
 #include "jemalloc.h"
+#include "jemalloc_tune.h"
 #include "madvise.h"
 #include "os.h"
 #include "ptreclaim.h"
@@ -91,8 +92,7 @@ static bool start_jemalloc(void)
 		say(found.warning);
 	start_engine();
 	served("jemalloc", found.version);
-	if (jemalloc_install())
-		worker_set_chore(jemalloc_poll);
+	jemalloc_tune_start(conf.tune, jemalloc_install());
 	return true;
 }
 
@@ -195,13 +195,21 @@ __attribute__((constructor)) static void preload_init(void)
 		say("abort_conf is on and the configuration is bad");
 		abort();
 	}
-	if (conf_effective_mode(&conf) == CONF_OFF)
+	if (conf_effective_mode(&conf) == CONF_OFF) {
+		(void)snprintf(line, sizeof(line), "%s: mode off: %s", ptreclaim_version(),
+			       conf.reason);
+		say_verbose(line);
 		return;
+	}
 	deferring = start_jemalloc();
 	deferring |= start_gperftools();
 	start_others();
 	if (!atomic_load(&active)) {
-		say_verbose("no allocator in this process that gives memory back by madvise");
+		(void)snprintf(
+			line, sizeof(line),
+			"no allocator in this process that gives memory back by madvise (%s)",
+			conf.reason);
+		say_verbose(line);
 		return;
 	}
 	publish_init(&conf, allocators);
@@ -210,8 +218,9 @@ __attribute__((constructor)) static void preload_init(void)
 	/* Without pages to flush there is only the sweep to do, and files to write. */
 	if (engine_mode() == CONF_ON && (deferring || engine_sweeps() || conf.stats_file[0]))
 		start_worker();
-	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s", ptreclaim_version(),
-		       allocators, engine_backend_name(), conf_mode_name(engine_mode()));
+	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s: %s", ptreclaim_version(),
+		       allocators, engine_backend_name(), conf_mode_name(engine_mode()),
+		       conf.reason);
 	say_verbose(line);
 }
 

@@ -67,12 +67,6 @@ void ctl_describe(struct conf *c, const char *allocators);
 /* Who changes the mode in force: 0 or an errno value. Until then ptreclaim.mode cannot be written. */
 void ctl_on_mode(int (*change)(enum conf_mode mode));
 
-/* What becomes of the advice on decay settings. */
-enum ctl_tune { CTL_TUNE_OFF, CTL_TUNE_ADVISE, CTL_TUNE_APPLY };
-
-/* Who knows and who changes it; until then it is off, and cannot be written. */
-void ctl_on_tune(enum ctl_tune (*mode)(void), int (*change)(enum ctl_tune mode));
-
 enum ctl_type {
 	CTL_VOID, /* neither read nor written: the call does it */
 	CTL_BOOL,

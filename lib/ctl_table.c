@@ -13,8 +13,6 @@
 static struct conf *_Atomic conf;
 static const char *_Atomic allocators = "";
 static int (*_Atomic change_mode)(enum conf_mode mode);
-static enum ctl_tune (*_Atomic tune_mode)(void);
-static int (*_Atomic change_tune)(enum ctl_tune mode);
 
 void ctl_describe(struct conf *c, const char *names)
 {
@@ -25,12 +23,6 @@ void ctl_describe(struct conf *c, const char *names)
 void ctl_on_mode(int (*change)(enum conf_mode mode))
 {
 	atomic_store(&change_mode, change);
-}
-
-void ctl_on_tune(enum ctl_tune (*mode)(void), int (*change)(enum ctl_tune mode))
-{
-	atomic_store(&tune_mode, mode);
-	atomic_store(&change_tune, change);
 }
 
 /* --- state */
@@ -239,6 +231,13 @@ static uint64_t get_permille(void)
 	return c ? c->rollout : 0;
 }
 
+static uint64_t get_others(void)
+{
+	const struct conf *c = atomic_load(&conf);
+
+	return c ? c->rollout_others : CONF_OFF;
+}
+
 #define TEXT(name, member)                                                                         \
 	static const char *text_##name(void)                                                       \
 	{                                                                                          \
@@ -247,40 +246,29 @@ static uint64_t get_permille(void)
 		return c ? c->member : "";                                                         \
 	}
 TEXT(salt, rollout_salt)
-#ifdef CONF_REASON_MAX
+TEXT(id, rollout_id)
 TEXT(program, program)
 TEXT(rule, rule)
 TEXT(rollout_reason, reason)
-#endif
 
 /* --- decay advice */
 
 static const char *tune_label(unsigned n)
 {
-	static const char *const names[] = {"off", "advise", "apply"};
-
-	return n <= CTL_TUNE_APPLY ? names[n] : NULL;
+	return n <= CONF_TUNE_APPLY ? conf_tune_name((enum conf_tune)n) : NULL;
 }
 
 static uint64_t get_tune(void)
 {
-	enum ctl_tune (*mode)(void) = atomic_load(&tune_mode);
-
-	return mode ? mode() : CTL_TUNE_OFF;
-}
-
-static bool may_write_tune(void)
-{
-	return atomic_load(&change_tune) != NULL;
+	return tune_mode();
 }
 
 static int write_tune(uint64_t mode)
 {
-	int (*change)(enum ctl_tune) = atomic_load(&change_tune);
-
-	if (!change)
-		return EPERM;
-	return mode <= CTL_TUNE_APPLY ? change((enum ctl_tune)mode) : EINVAL;
+	if (mode > CONF_TUNE_APPLY)
+		return EINVAL;
+	tune_set_mode((enum conf_tune)mode);
+	return 0;
 }
 
 static uint64_t get_background(void)
@@ -368,16 +356,17 @@ const struct ctl_property ctl_properties[] = {
 	{"rollout.permille", CTL_UNSIGNED, "per mille", "share of hosts in which the mode applies",
 	 .get = get_permille},
 	{"rollout.salt", CTL_STRING, "", "with which the bucket was computed", .text = text_salt},
-#ifdef CONF_REASON_MAX
+	{"rollout.id", CTL_STRING, "", "the same; empty: the host's machine ID", .text = text_id},
+	{"rollout.others", CTL_STRING, "", "mode on hosts out of the rollout", .get = get_others,
+	 .labels = mode_label},
 	{"rollout.program", CTL_STRING, "", "name that sections are matched with",
 	 .text = text_program},
 	{"rollout.rule", CTL_STRING, "", "section that the mode is from", .text = text_rule},
 	{"rollout.reason", CTL_STRING, "", "why the process was started in its mode",
 	 .text = text_rollout_reason},
-#endif
 
 	{"tune.mode", CTL_STRING, "", "off, advise or apply", .get = get_tune, .labels = tune_label,
-	 .write = write_tune, .may_write = may_write_tune},
+	 .write = write_tune},
 	{"tune.background_thread", CTL_BOOL, "", "in force", .get = get_background},
 	{"tune.advised_background_thread", CTL_BOOL, "", "what the traffic calls for",
 	 .get = get_advised_background},

@@ -40,23 +40,9 @@ static uint64_t take(struct input *in, size_t bytes)
 	return n;
 }
 
-static enum ctl_tune tuning;
-
 static int change_mode(enum conf_mode mode)
 {
 	CHECK(mode <= CONF_ON);
-	return 0;
-}
-
-static enum ctl_tune tune_now(void)
-{
-	return tuning;
-}
-
-static int change_tune(enum ctl_tune mode)
-{
-	CHECK(mode <= CTL_TUNE_APPLY);
-	tuning = mode;
 	return 0;
 }
 
@@ -75,7 +61,6 @@ static void start(void)
 	os.getpid = fake_getpid;
 	ctl_describe(&conf, "fuzz");
 	ctl_on_mode(change_mode);
-	ctl_on_tune(tune_now, change_tune);
 	tune_purged(3, NULL, 4096);
 }
 

@@ -29,9 +29,12 @@ static int setup(void **state)
 	conf_defaults(&conf);
 	ctl_describe(NULL, "");
 	ctl_on_mode(NULL);
-	ctl_on_tune(NULL, NULL);
-	/* Something is known of arenas 0 to 2. */
-	tune_purged(2, fake_addr(0, 0), fake_pages(3));
+	tune_reset();
+	tune_set_mode(CONF_TUNE_OFF);
+	/* Something is known of arenas 0 to 2, and of 5. */
+	for (unsigned i = 0; i < 6; i++)
+		if (i < 3 || i == 5)
+			tune_purged(i, fake_addr(0, 0), fake_pages(3));
 	return r;
 }
 
@@ -193,7 +196,7 @@ static void names_end_where_properties_do(void **state)
 		"ptreclaim.arena.<i>.purges",
 		"ptreclaim.arena.+2.purges",
 		"ptreclaim.arena. 2.purges",
-		"ptreclaim.arena.256.purges",
+		"ptreclaim.arena.1024.purges",
 		"ptreclaim.arena.18446744073709551618.purges",
 		"ptreclaim.arena.2.purges.x",
 		"ptreclaim.arena.2.2.purges",
@@ -278,7 +281,8 @@ static void only_true_mibs_are_properties(void **state)
 	/* The index may be changed. */
 	assert_int_equal(ctl_nametomib("ptreclaim.arena.0.purges", mib, &len), 0);
 	for (mib[2] = 0; mib[2] < 300; mib[2]++)
-		assert_int_equal(ctl_bymib(mib, len, NULL, NULL, NULL, 0), mib[2] < 3 ? 0 : ENOENT);
+		assert_int_equal(ctl_bymib(mib, len, NULL, NULL, NULL, 0),
+				 mib[2] < 3 || mib[2] == 5 ? 0 : ENOENT);
 	mib[2] = SIZE_MAX;
 	assert_int_equal(ctl_bymib(mib, len, NULL, NULL, NULL, 0), ENOENT);
 	mib[2] = 0;
@@ -360,7 +364,6 @@ static void killed_is_a_boolean(void **state)
 }
 
 static enum conf_mode asked;
-static enum ctl_tune tuning;
 static int verdict;
 
 static int change_mode(enum conf_mode mode)
@@ -368,17 +371,6 @@ static int change_mode(enum conf_mode mode)
 	if (!verdict)
 		asked = mode;
 	return verdict;
-}
-
-static enum ctl_tune tune_now(void)
-{
-	return tuning;
-}
-
-static int change_tune(enum ctl_tune mode)
-{
-	tuning = mode;
-	return 0;
 }
 
 static void modes_are_changed_by_name(void **state)
@@ -390,10 +382,8 @@ static void modes_are_changed_by_name(void **state)
 	(void)state;
 	/* Nobody to do it. */
 	assert_int_equal(write_string("ptreclaim.mode", "on"), EPERM);
-	assert_int_equal(write_string("ptreclaim.tune.mode", "off"), EPERM);
 	assert_int_equal(ctl_write("ptreclaim.mode", 1), EPERM);
 	ctl_on_mode(change_mode);
-	ctl_on_tune(tune_now, change_tune);
 	verdict = 0;
 	asked = CONF_OFF;
 	assert_int_equal(ctl_byname("ptreclaim.mode", &old, &len, &value, sizeof(value)), 0);
@@ -427,7 +417,7 @@ static void modes_are_changed_by_name(void **state)
 
 	assert_int_equal(write_string("ptreclaim.tune.mode", "apply"), 0);
 	assert_string_equal(string("ptreclaim.tune.mode"), "apply");
-	assert_int_equal(ctl_write("ptreclaim.tune.mode", CTL_TUNE_ADVISE), 0);
+	assert_int_equal(ctl_write("ptreclaim.tune.mode", CONF_TUNE_ADVISE), 0);
 	assert_string_equal(string("ptreclaim.tune.mode"), "advise");
 	assert_int_equal(ctl_write("ptreclaim.tune.mode", 3), EINVAL);
 	assert_int_equal(write_string("ptreclaim.tune.mode", "on"), EINVAL);
