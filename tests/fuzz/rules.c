@@ -85,19 +85,19 @@ static void check_without_sections(const struct conf *names)
 	fresh(&sectioned, names);
 	n = conf_parse(&plain, "fuzz", file.s, file.n, NULL);
 	CHECK(conf_parse_file(&sectioned, "fuzz", file.s, file.n, NULL) == n);
-	CHECK(!memcmp(&plain, &sectioned, sizeof(plain)));
+	CHECK(same_bytes(&plain, &sectioned));
 
 	fresh(&sectioned, names);
 	CHECK(parse_below(&sectioned, "[*]\n", NULL) == n);
 	CHECK(!strcmp(sectioned.rule, sectioned.mode_source ? "[*]" : ""));
 	memcpy(sectioned.rule, plain.rule, sizeof(plain.rule));
-	CHECK(!memcmp(&plain, &sectioned, sizeof(plain)));
+	CHECK(same_bytes(&plain, &sectioned));
 
 	/* No name has a slash in it. */
 	fresh(&sectioned, names);
 	fresh(&nothing, names);
 	CHECK(parse_below(&sectioned, "[/ */* ?/]\n", say) == 0);
-	CHECK(!memcmp(&nothing, &sectioned, sizeof(nothing)));
+	CHECK(same_bytes(&nothing, &sectioned));
 }
 
 static void check_loaded(void)
