@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
 dist_man_MANS += doc/libptreclaim.7
 dist_man_MANS += doc/ptreclaim.1
+dist_man_MANS += doc/ptreclaim.conf.5
