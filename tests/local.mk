@@ -33,7 +33,8 @@ EXTRA_DIST += tests/unit/promtool
 EXTRA_DIST += \
 	tests/fuzz/run \
 	tests/fuzz/conf.c tests/fuzz/conf.dict tests/fuzz/conf_check.h \
-	tests/fuzz/rules.c tests/fuzz/rules.dict
+	tests/fuzz/rules.c tests/fuzz/rules.dict \
+	tests/fuzz/ctl.c tests/fuzz/ctl.dict
 
 # Needs clang; names of fuzzers, the number of runs and more by FUZZ_FLAGS.
 fuzz:
@@ -56,6 +57,13 @@ tests_integration_waster_SOURCES = tests/integration/waster.c
 tests_integration_waster_LDADD = lib/libcore.la
 TESTS += tests/integration/command.sh
 endif
+
+# The man page of properties against the table.
+check_PROGRAMS += tests/unit/ctl-list
+tests_unit_ctl_list_SOURCES = tests/unit/ctl-list.c
+tests_unit_ctl_list_LDADD = lib/libcore.la
+TESTS += tests/unit/propdoc
+EXTRA_DIST += tests/unit/propdoc
 
 # The engine on a fake kernel that owns the truth about every page.
 if HAVE_CMOCKA
