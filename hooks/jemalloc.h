@@ -42,6 +42,15 @@ bool jemalloc_install(void);
 /* Install on arenas that came into use meanwhile. The worker's chore: false when none are left. */
 bool jemalloc_poll(void);
 
+/* jemalloc's own mallctl(3) and its kin, from behind those that we put before them; ENOENT where there
+ * is no jemalloc. Not from a hook. */
+int jemalloc_ctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen);
+int jemalloc_nametomib(const char *name, size_t *mib, size_t *miblen);
+int jemalloc_bymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp, void *newp,
+		   size_t newlen);
+/* Do jemalloc's options give this one the value false, by name? */
+bool jemalloc_option_false(const char *name);
+
 /* An address in the object that the served jemalloc is; NULL: none is served. */
 const void *jemalloc_served(void);
 

@@ -14,6 +14,7 @@
 
 #include "engine.h"
 #include "os.h"
+#include "tune.h"
 
 #define SHIMS_MAX 1024
 /* jemalloc's largest small size class is less: below that it does not ask the kernel either. */
@@ -99,6 +100,7 @@ static void *hook_alloc(struct je_hooks *h, void *new_addr, size_t size, size_t 
 	if (base && *commit && *zero && engine_map(base, padded, may_remap(base))) {
 		if (padded > size)
 			engine_pad(at(base, size));
+		tune_grown(arena, size);
 		*commit = false;
 	}
 	return p;
@@ -140,6 +142,7 @@ static bool hook_commit(struct je_hooks *h, void *addr, size_t size, size_t offs
 
 	switch (engine_reuse(at(addr, offset), length, true)) {
 	case ENGINE_OK:
+		tune_taken_back(arena, length);
 		return false;
 	case ENGINE_BUSY:
 		/* jemalloc puts the extent back and takes other memory. */
@@ -147,7 +150,10 @@ static bool hook_commit(struct je_hooks *h, void *addr, size_t size, size_t offs
 	case ENGINE_STRANGERS:
 		break;
 	}
-	return s->prev->commit ? s->prev->commit(s->prev, addr, size, offset, length, arena) : true;
+	if (!s->prev->commit || s->prev->commit(s->prev, addr, size, offset, length, arena))
+		return true;
+	tune_taken_back(arena, length);
+	return false;
 }
 
 static bool hook_decommit(struct je_hooks *h, void *addr, size_t size, size_t offset, size_t length,
@@ -155,10 +161,12 @@ static bool hook_decommit(struct je_hooks *h, void *addr, size_t size, size_t of
 {
 	struct shim *s = shim_of(h);
 
-	if (defers(s) && engine_release(at(addr, offset), length))
-		return false;
-	return s->prev->decommit ? s->prev->decommit(s->prev, addr, size, offset, length, arena)
-				 : true;
+	/* Where neither does, jemalloc goes on to purge_forced, which counts. */
+	if (!(defers(s) && engine_release(at(addr, offset), length)) &&
+	    (!s->prev->decommit || s->prev->decommit(s->prev, addr, size, offset, length, arena)))
+		return true;
+	tune_purged(arena, at(addr, offset), length);
+	return false;
 }
 
 static bool hook_purge_lazy(struct je_hooks *h, void *addr, size_t size, size_t offset,
@@ -176,8 +184,11 @@ static bool hook_purge_forced(struct je_hooks *h, void *addr, size_t size, size_
 	struct shim *s = shim_of(h);
 
 	/* Its madvise is seen by hooks/madvise.c. */
-	return !s->prev->purge_forced ||
-	       s->prev->purge_forced(s->prev, addr, size, offset, length, arena);
+	if (!s->prev->purge_forced ||
+	    s->prev->purge_forced(s->prev, addr, size, offset, length, arena))
+		return true;
+	tune_purged(arena, at(addr, offset), length);
+	return false;
 }
 
 static bool hook_split(struct je_hooks *h, void *addr, size_t size, size_t a, size_t b,

@@ -5,6 +5,7 @@ hooks_libptreclaim_la_SOURCES = \
 	hooks/gperftools.c hooks/gperftools_hooks.c hooks/gperftools.h \
 	hooks/imports.c hooks/imports.h \
 	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
+	hooks/jemalloc_tune.c hooks/jemalloc_tune.h \
 	hooks/madvise.c hooks/madvise.h \
 	hooks/preload.c \
 	hooks/public.c \

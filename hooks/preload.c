@@ -17,6 +17,7 @@
 #include "engine.h"
 #include "gperftools.h"
 #include "jemalloc.h"
+#include "jemalloc_tune.h"
 #include "madvise.h"
 #include "os.h"
 #include "ptreclaim.h"
@@ -95,8 +96,7 @@ static bool start_jemalloc(void)
 		say(found.warning);
 	start_engine();
 	served("jemalloc", found.version);
-	if (jemalloc_install())
-		worker_set_chore(jemalloc_poll);
+	jemalloc_tune_start(conf.tune, jemalloc_install());
 	return true;
 }
 
@@ -197,7 +197,11 @@ static void start(void)
 	deferring |= start_gperftools();
 	start_others();
 	if (!atomic_load(&active)) {
-		say_verbose("no allocator in this process that gives memory back by madvise");
+		(void)snprintf(
+			line, sizeof(line),
+			"no allocator in this process that gives memory back by madvise (%s)",
+			conf.reason);
+		say_verbose(line);
 		return;
 	}
 	publish_init(&conf, allocators);
@@ -206,8 +210,9 @@ static void start(void)
 	/* Without pages to flush there is only the sweep to do, and files to write. */
 	if (deferring || engine_sweeps() || conf.stats_file[0])
 		start_worker();
-	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s", ptreclaim_version(),
-		       allocators, engine_backend_name(), conf_mode_name(engine_mode()));
+	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s (%s)", ptreclaim_version(),
+		       allocators, engine_backend_name(), conf_mode_name(engine_mode()),
+		       conf.reason);
 	say_verbose(line);
 }
 
@@ -235,19 +240,25 @@ static int change_mode(enum conf_mode mode)
 
 __attribute__((constructor)) static void preload_init(void)
 {
+	char line[256];
 	bool good;
 
 	os_init();
 	madvise_find();
 	(void)gperftools_reached();
 	good = conf_load(&conf, getauxval(AT_SECURE) != 0, say);
+	ctl_describe(&conf, allocators);
+	ctl_on_mode(change_mode);
 	if (!good) {
 		say("abort_conf is on and the configuration is bad");
 		abort();
 	}
-	ctl_on_mode(change_mode);
-	if (conf_effective_mode(&conf) != CONF_OFF)
+	if (conf_effective_mode(&conf) != CONF_OFF) {
 		start();
+		return;
+	}
+	(void)snprintf(line, sizeof(line), "%s: mode off (%s)", ptreclaim_version(), conf.reason);
+	say_verbose(line);
 }
 
 __attribute__((destructor)) static void preload_exit(void)

@@ -8,9 +8,13 @@
  *
  * Pairs are separated by commas or newlines; blanks around pairs, keys and values do not count, nor
  * do empty pairs. A '#' where a pair could begin, or after a blank, comments out the rest of its
- * line. A line that begins with '[' opens a section: sections are reserved, so everything from
- * there on is skipped with one complaint. Where a key is given twice in one source the last valid
- * pair counts.
+ * line. Where a key is given twice in one section the last valid pair counts.
+ *
+ * In the file a line "[PATTERN ...]" opens a section, which lasts to the next such line: its pairs
+ * apply if a pattern matches the program, and are skipped without being looked at if none does, so
+ * that a file for all programs of a host does not make each of them complain about the others'. A
+ * pair may follow on the same line, after a blank. The file is read from top to bottom and the last
+ * valid pair counts, in a section or not. PTRECLAIM_CONF has no sections.
  *
  * Not thread-safe: meant for start-up. conf_bucket() and the names are.
  */
@@ -23,6 +27,8 @@
 
 #define CONF_PATH_MAX 512
 #define CONF_SALT_MAX 64
+#define CONF_ID_MAX   128
+#define CONF_NAME_MAX 64
 #define CONF_FILE     "/etc/ptreclaim.conf"
 #define CONF_ENV      "PTRECLAIM_CONF"
 
@@ -37,8 +43,13 @@
 #define CONF_LINE_MAX 256
 /* Most lines of complaint about one source; one more line counts the rest. */
 #define CONF_LINES_MAX 16
+/* No reason is longer, its NUL included. */
+#define CONF_REASON_MAX 160
 
 enum conf_mode { CONF_OFF, CONF_OBSERVE, CONF_ON };
+
+/* What becomes of the decay settings that the traffic calls for. */
+enum conf_tune { CONF_TUNE_OFF, CONF_TUNE_ADVISE, CONF_TUNE_APPLY };
 
 enum conf_backend {
 	CONF_BACKEND_AUTO,
@@ -57,6 +68,9 @@ struct conf {
 	uint64_t sweep_ms;    /* how often zapped regions are swept */
 	uint64_t rollout;     /* share of hosts in which mode applies, per mille */
 	char rollout_salt[CONF_SALT_MAX];
+	char rollout_id[CONF_ID_MAX];  /* of this host; "" for its machine ID */
+	enum conf_mode rollout_others; /* on hosts out of the rollout; never CONF_ON */
+	enum conf_tune tune;
 	char kill_file[CONF_PATH_MAX];
 	bool stats_print;
 	char stats_file[CONF_PATH_MAX];		/* "" for none; "%p" already replaced by the pid */
@@ -65,10 +79,18 @@ struct conf {
 	bool verbose;
 	bool abort_conf;
 
-	/* Not keys: how the decision came about. */
-	unsigned bucket; /* this host's rollout bucket, 0 to 999 */
-	bool rolled_out; /* bucket < rollout */
-	unsigned errors; /* complaints, those beyond CONF_LINES_MAX included */
+	/*
+	 * Not keys: how the decision came about. Patterns are matched with both names, which are as the
+	 * program has them: any bytes but '/'. What rule and reason show is printable ASCII.
+	 */
+	char program[CONF_NAME_MAX];	/* of the executable */
+	char started_as[CONF_NAME_MAX]; /* in argv[0] if that is another, else "" */
+	char rule[CONF_NAME_MAX];     /* section that the mode is from, "[redis-*]"; "" for none */
+	const char *mode_source;      /* source that the mode is from; NULL for the default */
+	char reason[CONF_REASON_MAX]; /* why conf_effective_mode() is what it is, one line */
+	unsigned bucket;	      /* this host's rollout bucket, 0 to 999 */
+	bool rolled_out;	      /* bucket < rollout */
+	unsigned errors;	      /* complaints, those beyond CONF_LINES_MAX included */
 };
 
 /* The built-in defaults. */
@@ -78,33 +100,39 @@ void conf_defaults(struct conf *c);
  * Apply one string of pairs to c. Complaints go through say(), one line each, without newline and
  * without the program's name, each naming the source, the line if text has several, and the
  * offending pair (shortened if long, unprintable bytes as '?'). say NULL: complaints are only
- * counted. Returns the number of complaints and adds it to c->errors.
+ * counted. source has to stay as long as c. Returns the number of complaints and adds it to c->errors.
  */
 unsigned conf_parse(struct conf *c, const char *source, const char *text, size_t len,
 		    void (*say)(const char *line));
+
+/* The same for text with sections: those that match c->program or c->started_as apply. */
+unsigned conf_parse_file(struct conf *c, const char *source, const char *text, size_t len,
+			 void (*say)(const char *line));
 
 /* Put the calling process's pid into stats_file again: for a child after fork. */
 void conf_refresh_pid(struct conf *c);
 
 /*
- * Defaults, then the file, then the environment, then the rollout decision. `secure` (setuid and
- * the like) ignores the environment. Returns false if there were complaints and abort_conf is on.
+ * Defaults, then the file, then the environment, then the rollout decision and its reason. `secure`
+ * (setuid and the like) ignores what the caller chose: the environment and argv[0]. Returns false if
+ * there were complaints and abort_conf is on.
  */
 bool conf_load(struct conf *c, bool secure, void (*say)(const char *line));
 
 /*
- * Bucket of a host, 0 to 999: a function of its machine id and the salt that never changes, so that
- * other tools can compute it. 64-bit FNV-1a (offset basis 0xcbf29ce484222325, prime 0x100000001b3)
- * over the bytes of the salt, one zero byte and the bytes of the id; then murmur3's fmix64; then
- * modulo 1000. conf_load() takes as id the first word of /etc/machine-id, else of
- * /var/lib/dbus/machine-id, else the host name.
+ * Bucket of a host, 0 to 999: a function of its ID and the salt that never changes, so that other
+ * tools can compute it. 64-bit FNV-1a (offset basis 0xcbf29ce484222325, prime 0x100000001b3) over the
+ * bytes of the salt, one zero byte and the bytes of the ID; then murmur3's fmix64; then modulo 1000.
+ * conf_load() takes as ID rollout_id if it is not empty, else the first word of /etc/machine-id, else
+ * of /var/lib/dbus/machine-id, else the host name.
  */
-unsigned conf_bucket(const char *machine_id, const char *salt);
+unsigned conf_bucket(const char *id, const char *salt);
 
-/* The mode that applies: conf.mode where rolled out, off elsewhere. */
+/* The mode that applies: mode where rolled out, elsewhere the lesser of mode and rollout_others. */
 enum conf_mode conf_effective_mode(const struct conf *c);
 
 const char *conf_mode_name(enum conf_mode m);
 const char *conf_backend_name(enum conf_backend b);
+const char *conf_tune_name(enum conf_tune t);
 
 #endif

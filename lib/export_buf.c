@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* export_buf - the bounded text of export.h; conf_parse writes its lines with it too. */
+/* export_buf - the bounded text of export.h; conf writes its lines with it too. */
 #include "export.h"
 
 #include <string.h>

@@ -246,6 +246,18 @@ static ssize_t linux_read_file(const char *path, char *buf, size_t cap)
 	return (ssize_t)got;
 }
 
+static ssize_t linux_read_link(const char *path, char *buf, size_t cap)
+{
+	long r = SYS4(SYS_readlinkat, AT_FDCWD, path, buf, cap);
+
+	if (r < 0)
+		return r;
+	if ((size_t)r == cap)
+		return -ENAMETOOLONG;
+	buf[r] = '\0';
+	return r;
+}
+
 static long os_write_all(long fd, const char *data, size_t len)
 {
 	while (len) {
@@ -421,11 +433,12 @@ static pid_t linux_getpid(void)
 		.unmap = linux_unmap, .zero = linux_zero, .futex_wait = linux_futex_wait,          \
 		.futex_wake = linux_futex_wake, .clock_ns = linux_clock_ns,                        \
 		.file_exists = linux_file_exists, .read_file = linux_read_file,                    \
-		.replace_file = linux_replace_file, .write_err = linux_write_err,                  \
-		.psi_open = linux_psi_open, .psi_fired = linux_psi_fired,                          \
-		.psi_close = linux_psi_close, .wiped_on_fork = linux_wiped_on_fork,                \
-		.getpid = linux_getpid, .pagemap_open = linux_pagemap_open,                        \
-		.populated = linux_populated, .pagemap_close = linux_pagemap_close,                \
+		.read_link = linux_read_link, .replace_file = linux_replace_file,                  \
+		.write_err = linux_write_err, .psi_open = linux_psi_open,                          \
+		.psi_fired = linux_psi_fired, .psi_close = linux_psi_close,                        \
+		.wiped_on_fork = linux_wiped_on_fork, .getpid = linux_getpid,                      \
+		.pagemap_open = linux_pagemap_open, .populated = linux_populated,                  \
+		.pagemap_close = linux_pagemap_close,                                              \
 	}
 
 const struct os_ops os_linux = OS_TABLE;

@@ -48,6 +48,8 @@ struct os_ops {
 	bool (*file_exists)(const char *path);
 	/* Up to cap - 1 bytes of a file, NUL-terminated: bytes read or -errno. */
 	ssize_t (*read_file)(const char *path, char *buf, size_t cap);
+	/* What a symbolic link says, NUL-terminated: its bytes or -errno, ENAMETOOLONG if it does not fit. */
+	ssize_t (*read_link)(const char *path, char *buf, size_t cap);
 	/* Write a file under a temporary name beside path and rename it there. 0 or -errno. */
 	int (*replace_file)(const char *path, const char *data, size_t len);
 	/* Write all of data to standard error. */

@@ -89,6 +89,7 @@ void stats_hook_count(enum stat_hook h, uint64_t start)
 void stats_snapshot(struct stats_snapshot *out)
 {
 	*out = (struct stats_snapshot){0};
+	/* Backwards: what follows from something else is read before that, in every shard. */
 	for (unsigned c = STAT_COUNT; c-- > 0;)
 		for (unsigned i = 0; i < STATS_SHARDS; i++)
 			out->counter[c] += atomic_load_explicit(&stats_shards[i].counter[c],

@@ -34,6 +34,7 @@ static struct conf conf;
 /* Those of its periods that may change while it runs. */
 static _Atomic uint64_t batch_ms, sweep_ms;
 static bool (*_Atomic chore)(void);
+static _Atomic unsigned chores_set; /* how often: one set while it ran is not to be dropped */
 static void (*_Atomic report)(void);
 static void (*_Atomic page)(void);
 static _Atomic bool stirred; /* something has happened since the page was written */
@@ -70,6 +71,7 @@ void worker_set_page(void (*fn)(void))
 
 void worker_set_chore(bool (*fn)(void))
 {
+	atomic_fetch_add(&chores_set, 1);
 	atomic_store(&chore, fn);
 	worker_kick();
 }
@@ -199,6 +201,17 @@ static void tick(struct flight *f)
 	batch_tick(f);
 }
 
+static void do_chore(struct duties *d, uint64_t now)
+{
+	unsigned set = atomic_load(&chores_set);
+	bool (*todo)(void) = atomic_load(&chore);
+
+	if (!todo || !due(&d->chore, now, CHORE_MS * MS) || todo())
+		return;
+	if (atomic_compare_exchange_strong(&chore, &todo, NULL) && atomic_load(&chores_set) != set)
+		atomic_store(&chore, todo);
+}
+
 static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 {
 	if (due(&d->kill, now, KILL_MS * MS))
@@ -218,10 +231,7 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 		tick(f);
 	if (due(&d->sweep, now, atomic_load(&sweep_ms) * MS))
 		sweep_run(f);
-	bool (*todo)(void) = atomic_load(&chore);
-
-	if (todo && due(&d->chore, now, CHORE_MS * MS) && !todo())
-		atomic_compare_exchange_strong(&chore, &todo, NULL);
+	do_chore(d, now);
 	void (*tell)(void) = atomic_load(&report);
 
 	if (tell && due(&d->report, now, conf.stats_interval_ms * MS))

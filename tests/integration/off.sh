@@ -32,11 +32,12 @@ shown() {
 	sed 's/[0-9]* kB \[stack\]/[stack]/' "$1"
 }
 
-# same WHAT: as without preload? Nameless mappings that merge with the library's .bss may be missing
-# from the list; what all take together is the library's, and some pages of the loader's.
+# same WHAT: as without preload? A library that comes first moves the others, so their order does not
+# count. Nameless mappings that merge with the library's .bss may be missing from the list; what all
+# take together is the library's, and some pages of the loader's.
 same() {
-	diff <(shown "$tmp/$1" | grep -v ' kB$'; shown "$tmp/$1" | grep ' kB ') \
-		<(shown "$tmp/out" | grep -v ' kB$'; shown "$tmp/out" | grep ' kB ') >"$tmp/diff" ||
+	diff <(shown "$tmp/$1" | grep -v ' kB$' | sort) \
+		<(shown "$tmp/out" | grep -v ' kB$' | sort) >"$tmp/diff" ||
 		return 1
 	[ "$1" = maps ] || return 0
 	awk -v own="${own_kb:-1000000}" '$1 ~ /^(nameless|all)$/ { n[$1, NR == FNR] = $2 }

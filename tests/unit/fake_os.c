@@ -379,6 +379,13 @@ static ssize_t fake_read_file(const char *path, char *buf, size_t cap)
 	return snprintf(buf, cap, "VmPTE:\t%u kB\n", kb);
 }
 
+static ssize_t fake_read_link(const char *path, char *buf, size_t cap)
+{
+	if (strcmp(path, "/proc/self/exe") != 0)
+		return -ENOENT;
+	return snprintf(buf, cap, "/usr/bin/fake");
+}
+
 static bool fake_file_exists(const char *path)
 {
 	(void)path;
@@ -410,6 +417,7 @@ void fake_install(size_t page_size)
 	os.futex_wake = fake_futex_wake;
 	os.clock_ns = fake_clock;
 	os.read_file = fake_read_file;
+	os.read_link = fake_read_link;
 	os.file_exists = fake_file_exists;
 	os.psi_open = fake_psi_open;
 	os.wiped_on_fork = fake_wiped_on_fork;

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* jemalloc_tune - see jemalloc_tune.h. */
+#include "jemalloc_tune.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "engine.h"
+#include "jemalloc.h"
+#include "os.h"
+#include "tune.h"
+#include "worker.h"
+
+#define MIB_MAX 4
+
+/* A name with an arena in it, looked up once: the index is in the place that `at` tells. */
+struct name {
+	size_t mib[MIB_MAX], len, at;
+};
+
+static struct name dirty_decay, muzzy_decay, dirty_pages;
+static size_t page_size;
+static bool threads_refused;
+static bool arenas_to_come;
+
+static void look_up(struct name *n, const char *name, size_t at)
+{
+	n->len = MIB_MAX;
+	n->at = at;
+	if (jemalloc_nametomib(name, n->mib, &n->len))
+		n->len = 0;
+}
+
+static int of_arena(const struct name *n, unsigned arena, void *oldp, size_t *oldlenp, void *newp,
+		    size_t newlen)
+{
+	size_t mib[MIB_MAX];
+
+	if (!n->len)
+		return -1;
+	for (size_t i = 0; i < n->len; i++)
+		mib[i] = i == n->at ? arena : n->mib[i];
+	return jemalloc_bymib(mib, n->len, oldp, oldlenp, newp, newlen);
+}
+
+static bool read_decay(const struct name *n, unsigned arena, int64_t *ms)
+{
+	ssize_t value;
+	size_t len = sizeof(value);
+
+	if (of_arena(n, arena, &value, &len, NULL, 0) || len != sizeof(value))
+		return false;
+	*ms = value;
+	return true;
+}
+
+/* False: it was no longer what it was when we looked, and is that again. */
+static bool write_decay(const struct name *n, unsigned arena, int64_t was, int64_t ms)
+{
+	ssize_t value = (ssize_t)ms, old = (ssize_t)was;
+	size_t len = sizeof(old);
+
+	if (was == ms)
+		return true;
+	if (of_arena(n, arena, &old, &len, &value, sizeof(value)))
+		return false;
+	if (old == was)
+		return true;
+	(void)of_arena(n, arena, NULL, NULL, &old, sizeof(old));
+	return false;
+}
+
+static void decide(unsigned arena)
+{
+	struct tune_settings was, s;
+
+	/* EFAULT: there is no such arena yet, or any more. */
+	if (!read_decay(&dirty_decay, arena, &was.dirty_ms) ||
+	    !read_decay(&muzzy_decay, arena, &was.muzzy_ms))
+		return;
+	s = was;
+	if (!tune_decide(arena, &s))
+		return;
+	/* First: what a shorter dirty decay frees at once is not to become muzzy. */
+	if (!write_decay(&muzzy_decay, arena, was.muzzy_ms, s.muzzy_ms) ||
+	    !write_decay(&dirty_decay, arena, was.dirty_ms, s.dirty_ms))
+		tune_lost(arena);
+}
+
+static unsigned arenas(void)
+{
+	unsigned n = 0;
+	size_t len = sizeof(n);
+
+	if (jemalloc_ctl("arenas.narenas", &n, &len, NULL, 0))
+		return 0;
+	return n < TUNE_ARENAS ? n : TUNE_ARENAS;
+}
+
+/* How much is dirty is known to jemalloc's statistics, as of when they were last asked to be renewed. */
+static void tell_dirty(unsigned n)
+{
+	uint64_t epoch = 1;
+
+	if (!page_size || jemalloc_ctl("epoch", NULL, NULL, &epoch, sizeof(epoch)))
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		size_t pages, len = sizeof(pages);
+
+		if (!of_arena(&dirty_pages, i, &pages, &len, NULL, 0) && len == sizeof(pages))
+			tune_dirty(i, (uint64_t)pages * page_size);
+	}
+}
+
+static void decide_threads(void)
+{
+	bool on = false;
+	size_t len = sizeof(on);
+
+	/* ENOENT where jemalloc was built without them. */
+	if (jemalloc_ctl("background_thread", &on, &len, NULL, 0))
+		threads_refused = true;
+	if (tune_decide_threads(&on, threads_refused))
+		(void)jemalloc_ctl("background_thread", NULL, NULL, &on, sizeof(on));
+}
+
+static void poll_settings(void)
+{
+	unsigned n = arenas();
+
+	tune_begin(os.clock_ns(), engine_mode_in_force() == CONF_ON);
+	for (unsigned i = 0; i < n; i++)
+		decide(i);
+	if (tune_wants_dirty())
+		tell_dirty(n);
+	decide_threads();
+}
+
+/* The worker's: false when there is nothing more to look for. */
+static bool chore(void)
+{
+	bool tuning = tune_mode() != CONF_TUNE_OFF || tune_holds();
+
+	if (arenas_to_come)
+		arenas_to_come = jemalloc_poll();
+	if (tuning)
+		poll_settings();
+	return arenas_to_come || tune_mode() != CONF_TUNE_OFF || tune_holds();
+}
+
+static void wanted(void)
+{
+	worker_set_chore(chore);
+}
+
+void jemalloc_tune_start(enum conf_tune mode, bool to_come)
+{
+	size_t len = sizeof(page_size);
+
+	arenas_to_come = to_come;
+	look_up(&dirty_decay, "arena.0.dirty_decay_ms", 1);
+	look_up(&muzzy_decay, "arena.0.muzzy_decay_ms", 1);
+	look_up(&dirty_pages, "stats.arenas.0.pdirty", 2);
+	if (jemalloc_ctl("arenas.page", &page_size, &len, NULL, 0))
+		page_size = 0;
+	threads_refused = jemalloc_option_false("background_thread");
+	if (to_come)
+		wanted();
+	tune_on_change(wanted);
+	if (mode != CONF_TUNE_OFF)
+		tune_set_mode(mode);
+}
