@@ -26,6 +26,8 @@ enum conf_mode engine_init(const struct conf *c)
 {
 	enum conf_mode mode = conf_effective_mode(c);
 
+	atomic_store(&engine.started, false);
+	atomic_store(&engine.mode, mode);
 	if (mode == CONF_OFF)
 		return mode;
 	stats_init();
@@ -44,7 +46,6 @@ enum conf_mode engine_init(const struct conf *c)
 	atomic_store(&engine.paused, false);
 	atomic_store(&engine.pauses, 0);
 	atomic_store(&engine.accounts, false);
-	atomic_store(&engine.mode, mode);
 	engine_decide();
 	atomic_store(&engine.started, true);
 	return mode;

@@ -236,12 +236,12 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 
 	if (tell && due(&d->report, now, conf.stats_interval_ms * MS))
 		tell();
-	void (*write)(void) = atomic_load(&page);
+	void (*show)(void) = atomic_load(&page);
 
 	if (page_wanted() && due(&d->page, now, PAGE_MS * MS)) {
 		/* First: what happens from here on may be missing in it. */
 		atomic_store(&stirred, false);
-		write();
+		show();
 	}
 }
 

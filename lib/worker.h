@@ -44,7 +44,7 @@ void worker_set_chore(bool (*chore)(void));
 /* Something to do every stats_interval_ms (stats_file). May allocate. Looked at when it next wakes. */
 void worker_set_report(void (*report)(void));
 /* Something to do soon after anything happened, at most a few times a second (the statistics page). */
-void worker_set_page(void (*write)(void));
+void worker_set_page(void (*show)(void));
 /* Something has happened that the page would show: for hooks, now and then. */
 void worker_stir(void);
 
