@@ -74,14 +74,23 @@ tests_unit_libfixture_la_SOURCES = \
 tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
-check_PROGRAMS += \
-	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-epoch tests/unit/t-engine tests/unit/t-imports \
-	tests/unit/t-limits tests/unit/t-model tests/unit/t-modes tests/unit/t-policy tests/unit/t-properties \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
-TESTS += \
-	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-epoch tests/unit/t-engine tests/unit/t-imports \
-	tests/unit/t-limits tests/unit/t-model tests/unit/t-modes tests/unit/t-policy tests/unit/t-properties \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
+engine_tests = \
+	tests/unit/t-backend \
+	tests/unit/t-ctl \
+	tests/unit/t-engine \
+	tests/unit/t-epoch \
+	tests/unit/t-imports \
+	tests/unit/t-limits \
+	tests/unit/t-model \
+	tests/unit/t-modes \
+	tests/unit/t-policy \
+	tests/unit/t-properties \
+	tests/unit/t-refused \
+	tests/unit/t-reuse \
+	tests/unit/t-sweep \
+	tests/unit/t-worker
+check_PROGRAMS += $(engine_tests)
+TESTS += $(engine_tests)
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_backend_LDADD = tests/unit/libfixture.la
