@@ -57,11 +57,11 @@ tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 check_PROGRAMS += \
 	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-engine tests/unit/t-imports \
 	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
+	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-tune tests/unit/t-worker
 TESTS += \
 	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-engine tests/unit/t-imports \
 	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy \
-	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-worker
+	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-tune tests/unit/t-worker
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_backend_LDADD = tests/unit/libfixture.la
@@ -92,6 +92,9 @@ tests_unit_t_refused_LDADD = tests/unit/libfixture.la
 tests_unit_t_sweep_SOURCES = tests/unit/sweep.c
 tests_unit_t_sweep_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_sweep_LDADD = tests/unit/libfixture.la
+tests_unit_t_tune_SOURCES = tests/unit/tune.c
+tests_unit_t_tune_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_tune_LDADD = tests/unit/libfixture.la
 tests_unit_t_worker_SOURCES = tests/unit/worker.c
 tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_worker_LDADD = tests/unit/libfixture.la
