@@ -438,6 +438,27 @@ static void before_the_first_step_it_is_not_ours(void **state)
 	assert_int_equal(je.dirty_ms, 40);
 }
 
+static void less_than_configured_is_advised_and_not_applied(void **state)
+{
+	(void)state;
+	tune_set_mode(CONF_TUNE_ADVISE);
+	polls(true, TUNE_CONFIRM + 1);
+	assert_int_equal(advised(), TUNE_FIRST_MS);
+	/* The operator tries it, and it spares nothing. */
+	je.dirty_ms = TUNE_FIRST_MS;
+	polls(true, TUNE_CONFIRM + 1);
+	assert_int_equal(advised(), 0);
+	assert_string_equal(reason(), tune_why(TUNE_SPARED_LITTLE));
+	je.dirty_ms = 0;
+	polls(true, TUNE_HOLD + 2);
+	assert_int_equal(advised(), TUNE_FIRST_MS);
+	je.dirty_ms = TUNE_FIRST_MS;
+	tune_set_mode(CONF_TUNE_APPLY);
+	polls(true, TUNE_CONFIRM + 1);
+	assert_int_equal(je.dirty_ms, TUNE_FIRST_MS);
+	assert_false(tune_holds());
+}
+
 static void a_write_that_lost_is_not_repeated(void **state)
 {
 	(void)state;
@@ -464,7 +485,7 @@ static void too_much_memory_brings_it_down(void **state)
 	polls(true, TUNE_HOLD - 1);
 	assert_int_equal(je.dirty_ms, 0);
 	assert_string_equal(reason(), tune_why(TUNE_MEMORY_GREW));
-	polls(true, 5);
+	polls(true, 2);
 	assert_int_equal(je.dirty_ms, TUNE_FIRST_MS);
 	/* Advice costs no memory. */
 	tune_set_mode(CONF_TUNE_ADVISE);
@@ -607,6 +628,8 @@ int main(void)
 		cmocka_unit_test_setup(apply_writes_and_restores, setup_polls),
 		cmocka_unit_test_setup(what_others_write_stays, setup_polls),
 		cmocka_unit_test_setup(before_the_first_step_it_is_not_ours, setup_polls),
+		cmocka_unit_test_setup(less_than_configured_is_advised_and_not_applied,
+				       setup_polls),
 		cmocka_unit_test_setup(a_write_that_lost_is_not_repeated, setup_polls),
 		cmocka_unit_test_setup(too_much_memory_brings_it_down, setup_polls),
 		cmocka_unit_test_setup(the_last_counts_for_all_beyond, setup_polls),
