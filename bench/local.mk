@@ -29,6 +29,11 @@ if HAVE_JEMALLOC
 noinst_PROGRAMS += bench/churn-jemalloc
 bench_churn_jemalloc_SOURCES = $(bench_churn_SOURCES)
 bench_churn_jemalloc_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
+
+noinst_PROGRAMS += bench/mallctl
+bench_mallctl_SOURCES = bench/mallctl.c
+bench_mallctl_LDADD = $(JEMALLOC_LIBS)
+bench_mallctl_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
 endif
 
 # And with a jemalloc of its own whose names begin with priv_: no mallctl is to be found. It still reads

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ctl.h"
 #include "engine.h"
 #include "imports.h"
 #include "os.h"
@@ -30,8 +31,10 @@ typedef void dallocx_fn(void *, int);
 /* What we export in jemalloc's place. The name `mallctl` may mean jemalloc's even in here, where it
  * was preloaded before us: only `our_mallctl` is surely ours. */
 static mallctl_fn our_mallctl;
+static nametomib_fn our_mallctlnametomib;
 static bymib_fn our_mallctlbymib;
 EXPORT mallctl_fn mallctl __attribute__((alias("our_mallctl")));
+EXPORT nametomib_fn mallctlnametomib __attribute__((alias("our_mallctlnametomib")));
 EXPORT bymib_fn mallctlbymib __attribute__((alias("our_mallctlbymib")));
 
 /* jemalloc's own entry points, by the prefix it was built with. */
@@ -74,7 +77,7 @@ static void resolve(void)
 		/* Object pointers to functions, as POSIX has dlsym do it. */
 		*(void **)&je.ctl = find(p, "mallctl", (void *)our_mallctl);
 		*(void **)&je.bymib = find(p, "mallctlbymib", (void *)our_mallctlbymib);
-		*(void **)&je.nametomib = find(p, "mallctlnametomib", NULL);
+		*(void **)&je.nametomib = find(p, "mallctlnametomib", (void *)our_mallctlnametomib);
 		*(void **)&je.mallocx = find(p, "mallocx", NULL);
 		*(void **)&je.dallocx = find(p, "dallocx", NULL);
 		je.prefix = p;
@@ -413,6 +416,14 @@ static bool is_hooks_name(const char *name, size_t *arena)
 	return !strcmp(end, ".extent_hooks");
 }
 
+/* Most names end at the second byte: all of jemalloc's come by here. */
+static bool is_create_name(const char *name)
+{
+	if (name[0] == 'a')
+		return !strcmp(name, "arenas.create");
+	return name[0] == 'e' && name[1] == 'x' && !strcmp(name, "experimental.arenas_create_ext");
+}
+
 /*
  * A jemalloc that we do not know: it came with a plugin, after we looked, and even where the plugin keeps
  * its names to itself ours are found before them. Asked anew each time, as the plugin may go.
@@ -422,13 +433,15 @@ static void *unknown(const char *name)
 	return je.ctl && !je.prefix[0] ? NULL : imports_find(name, (const void *)our_mallctl);
 }
 
-/* jemalloc's mallctl(3), but for the names above. */
+/* jemalloc's mallctl(3), but for the names above and those of our properties. */
 static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
 {
 	mallctl_fn *other;
 	size_t arena;
 	int r;
 
+	if (name && ctl_is_ours(name))
+		return ctl_byname(name, oldp, oldlenp, newp, newlen);
 	resolve();
 	*(void **)&other = unknown("mallctl");
 	if (other)
@@ -437,11 +450,25 @@ static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp
 		return ENOENT;
 	if (je.installed && name && is_hooks_name(name, &arena))
 		return program_hooks(arena, oldp, oldlenp, newp, newlen);
+	if (!je.installed || !name || !is_create_name(name))
+		return je.ctl(name, oldp, oldlenp, newp, newlen);
 	r = je.ctl(name, oldp, oldlenp, newp, newlen);
-	if (je.installed && name &&
-	    (!strcmp(name, "arenas.create") || !strcmp(name, "experimental.arenas_create_ext")))
-		program_created(r, oldp, oldlenp);
+	program_created(r, oldp, oldlenp);
 	return r;
+}
+
+/* jemalloc's mallctlnametomib(3): the MIBs of our names are none of jemalloc's. */
+static int our_mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
+{
+	nametomib_fn *other;
+
+	if (name && ctl_is_ours(name))
+		return ctl_nametomib(name, mibp, miblenp);
+	resolve();
+	*(void **)&other = unknown("mallctlnametomib");
+	if (other)
+		return other(name, mibp, miblenp);
+	return je.ctl ? je.nametomib(name, mibp, miblenp) : ENOENT;
 }
 
 /* jemalloc's mallctlbymib(3), likewise. */
@@ -451,6 +478,8 @@ static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t
 	bymib_fn *other;
 	int r;
 
+	if (ctl_is_ours_mib(mib, miblen))
+		return ctl_bymib(mib, miblen, oldp, oldlenp, newp, newlen);
 	resolve();
 	*(void **)&other = unknown("mallctlbymib");
 	if (other)
@@ -460,7 +489,7 @@ static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t
 	if (je.installed && miblen == 3 && mib[0] == je.hooks_mib[0] && mib[2] == je.hooks_mib[2])
 		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);
 	r = je.bymib(mib, miblen, oldp, oldlenp, newp, newlen);
-	if (je.installed && miblen == 2 && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])
+	if (miblen == 2 && je.installed && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])
 		program_created(r, oldp, oldlenp);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 
 #include "conf.h"
+#include "ctl.h"
 #include "engine.h"
 #include "gperftools.h"
 #include "jemalloc.h"
@@ -189,6 +190,7 @@ __attribute__((constructor)) static void preload_init(void)
 	madvise_find();
 	(void)gperftools_reached();
 	good = conf_load(&conf, getauxval(AT_SECURE) != 0, say);
+	ctl_describe(&conf, allocators);
 	if (!good) {
 		say("abort_conf is on and the configuration is bad");
 		abort();

@@ -3,6 +3,7 @@
 #include "ptreclaim.h"
 
 #include "config.h"
+#include "ctl.h"
 #include "engine.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -15,4 +16,20 @@ EXPORT const char *ptreclaim_version(void)
 EXPORT void ptreclaim_flush(void)
 {
 	engine_flush();
+}
+
+EXPORT int ptreclaim_ctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
+{
+	return ctl_byname(name, oldp, oldlenp, newp, newlen);
+}
+
+EXPORT int ptreclaim_ctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
+{
+	return ctl_nametomib(name, mibp, miblenp);
+}
+
+EXPORT int ptreclaim_ctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
+			      void *newp, size_t newlen)
+{
+	return ctl_bymib(mib, miblen, oldp, oldlenp, newp, newlen);
 }

@@ -3,10 +3,12 @@
  * ptreclaim.h - the public interface of libptreclaim.
  *
  * The library works by being preloaded; a program needs nothing of this. It is for those that link
- * the library and want to say when it flushes.
+ * the library and want to say when it flushes, or to read and set its properties.
  */
 #ifndef PTRECLAIM_H
 #define PTRECLAIM_H
+
+#include <stddef.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,6 +29,55 @@ const char *ptreclaim_version(void);
  * at most batch_bytes. Thread-safe; not async-signal-safe. Since 0.1.0.
  */
 void ptreclaim_flush(void);
+
+/**
+ * @brief Read and write a property by name, in the calling form of jemalloc's mallctl().
+ *
+ * Names and types are in ptreclaim-properties(7). In a process with jemalloc in which the library is
+ * preloaded, mallctl() does the same for these names. A property is read before it is written, but for
+ * ptreclaim.epoch. Works in every mode. errno is kept. Thread-safe; not async-signal-safe; not from an
+ * extent hook. Since 0.1.0.
+ *
+ * @param name    The property, "ptreclaim." included.
+ * @param oldp    Where to put its value, of the property's type; NULL: it is not read. Strings are the
+ *                library's, and stay.
+ * @param oldlenp In: the length of what oldp points to. Out: the length of what was put there.
+ * @param newp    The value to write; NULL: it is not written.
+ * @param newlen  The length of what newp points to, 0 if that is NULL.
+ * @return 0, or an errno value:
+ *	EAGAIN	the statistics were held by another thread for as long as a second;
+ *	EINVAL	*oldlenp or newlen is not the length of the property's type (of its value as much as
+ *		fits was put into oldp), or the value written is none it can have;
+ *	ENOENT	there is no such property, or nothing is known of that arena;
+ *	EPERM	the property cannot be read, or cannot be written.
+ */
+int ptreclaim_ctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen);
+
+/**
+ * @brief Translate a name to a MIB, by which it can be read many times without a look-up.
+ *
+ * A MIB has a number for each component of the name. It is good for this process, and for none with
+ * another version of the library. The third number of "ptreclaim.arena.0..." is the arena's index and
+ * may be changed. A name that is only the beginning of properties' names has a MIB too; of a name that
+ * is longer than mibp has room for, the beginning is translated. Thread-safe; not async-signal-safe.
+ * Since 0.1.0.
+ *
+ * @param name    The property.
+ * @param mibp    Where to put the numbers.
+ * @param miblenp In: how many there is room for. Out: how many were put there.
+ * @return 0; ENOENT: there is no such property (mibp may have been written to).
+ */
+int ptreclaim_ctlnametomib(const char *name, size_t *mibp, size_t *miblenp);
+
+/**
+ * @brief The same as ptreclaim_ctl(), by MIB.
+ *
+ * @param mib    As ptreclaim_ctlnametomib() gave it.
+ * @param miblen How many numbers it has.
+ * @return As ptreclaim_ctl().
+ */
+int ptreclaim_ctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp, void *newp,
+		       size_t newlen);
 
 #ifdef __cplusplus
 }

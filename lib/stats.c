@@ -40,12 +40,14 @@ void stats_hook_end(enum stat_hook h, uint64_t start)
 void stats_snapshot(struct stats_snapshot *out)
 {
 	*out = (struct stats_snapshot){0};
+	/* Backwards: what follows from something else is read before that, in every shard. */
+	for (unsigned c = STAT_COUNT; c-- > 0;)
+		for (unsigned i = 0; i < STATS_SHARDS; i++)
+			out->counter[c] += atomic_load_explicit(&stats_shards[i].counter[c],
+								memory_order_acquire);
 	for (unsigned i = 0; i < STATS_SHARDS; i++) {
 		struct stats_shard *s = &stats_shards[i];
 
-		for (unsigned c = 0; c < STAT_COUNT; c++)
-			out->counter[c] +=
-				atomic_load_explicit(&s->counter[c], memory_order_relaxed);
 		for (unsigned h = 0; h < STAT_HOOKS; h++)
 			for (unsigned b = 0; b < STATS_BUCKETS; b++)
 				out->hook_ns[h][b] += atomic_load_explicit(&s->hook_ns[h][b],

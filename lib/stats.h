@@ -4,7 +4,8 @@
  *
  * A thread adds to the shard it was given at its first count, without a lock and without sharing a
  * cache line with its neighbours. A snapshot adds the shards up; it is exact once the counting
- * threads are quiet and may lag by the counts in progress otherwise.
+ * threads are quiet and may lag by the counts in progress otherwise. What a thread counts first and has
+ * a lower number is never behind in it: no more is deferred and declined than was released.
  */
 #ifndef PTR_STATS_H
 #define PTR_STATS_H
@@ -87,7 +88,7 @@ struct stats_shard *stats_shard(void);
 /* Count n of s. Any thread, lock-free, never fails. */
 static inline void stats_add(enum stat s, uint64_t n)
 {
-	atomic_fetch_add_explicit(&stats_shard()->counter[s], n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&stats_shard()->counter[s], n, memory_order_release);
 }
 
 /* Begin timing a hook: 0 for a call that is not sampled, else a start time for stats_hook_end. */

@@ -55,12 +55,12 @@ tests_unit_libfixture_la_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
-	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-engine tests/unit/t-imports \
-	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-epoch tests/unit/t-engine tests/unit/t-imports \
+	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy tests/unit/t-properties \
 	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-tune tests/unit/t-worker
 TESTS += \
-	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-engine tests/unit/t-imports \
-	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy \
+	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-epoch tests/unit/t-engine tests/unit/t-imports \
+	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy tests/unit/t-properties \
 	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-tune tests/unit/t-worker
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -68,6 +68,12 @@ tests_unit_t_backend_LDADD = tests/unit/libfixture.la
 tests_unit_t_ctl_SOURCES = tests/unit/ctl.c
 tests_unit_t_ctl_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_ctl_LDADD = tests/unit/libfixture.la
+tests_unit_t_epoch_SOURCES = tests/unit/epoch.c tests/unit/ctl_fixture.h
+tests_unit_t_epoch_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_epoch_LDADD = tests/unit/libfixture.la
+tests_unit_t_properties_SOURCES = tests/unit/properties.c tests/unit/ctl_fixture.h
+tests_unit_t_properties_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_properties_LDADD = tests/unit/libfixture.la
 tests_unit_t_limits_SOURCES = tests/unit/limits.c
 tests_unit_t_limits_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_limits_LDADD = tests/unit/libfixture.la

@@ -9,6 +9,7 @@ itests = \
 	tests/integration/matrix.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
+	tests/integration/properties.sh \
 	tests/integration/redis.sh \
 	tests/integration/system.sh \
 	tests/integration/waste.sh
@@ -61,6 +62,17 @@ check_PROGRAMS += tests/integration/firstfree
 tests_integration_firstfree_SOURCES = tests/integration/firstfree.c
 tests_integration_firstfree_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
 tests_integration_firstfree_LDADD = $(JEMALLOC_LIBS)
+
+# With jemalloc, without it, and linked with the library.
+check_PROGRAMS += tests/integration/asker tests/integration/asker-plain tests/integration/asker-linked
+tests_integration_asker_SOURCES = tests/integration/asker.c
+tests_integration_asker_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
+tests_integration_asker_LDADD = $(JEMALLOC_LIBS)
+tests_integration_asker_plain_SOURCES = tests/integration/asker.c
+tests_integration_asker_linked_SOURCES = tests/integration/asker.c
+tests_integration_asker_linked_CPPFLAGS = $(AM_CPPFLAGS) -DLINKED
+tests_integration_asker_linked_LDADD = hooks/libptreclaim.la $(JEMALLOC_LIBS)
+tests_integration_asker_linked_LDFLAGS = $(AM_LDFLAGS) -no-install -Wl,--no-as-needed
 
 check_PROGRAMS += tests/integration/arena
 tests_integration_arena_SOURCES = tests/integration/arena.c

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* ctl_table - which properties there are, and how each is read and written: see ctl_internal.h. */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "backend.h"
+#include "config.h"
+#include "ctl_internal.h"
+#include "tune.h"
+#include "worker.h"
+
+static struct conf *_Atomic conf;
+static const char *_Atomic allocators = "";
+static int (*_Atomic change_mode)(enum conf_mode mode);
+
+void ctl_describe(struct conf *c, const char *names)
+{
+	atomic_store(&conf, c);
+	atomic_store(&allocators, names);
+}
+
+void ctl_on_mode(int (*change)(enum conf_mode mode))
+{
+	atomic_store(&change_mode, change);
+}
+
+/* --- state */
+
+static const char *text_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+static const char *mode_label(unsigned n)
+{
+	return n <= CONF_ON ? conf_mode_name((enum conf_mode)n) : NULL;
+}
+
+static const char *backend_label(unsigned n)
+{
+	return n <= CONF_BACKEND_NONE ? conf_backend_name((enum conf_backend)n) : NULL;
+}
+
+static uint64_t get_mode(void)
+{
+	return engine_mode();
+}
+
+static bool may_write_mode(void)
+{
+	return atomic_load(&change_mode) != NULL;
+}
+
+static int write_mode(uint64_t mode)
+{
+	int (*change)(enum conf_mode) = atomic_load(&change_mode);
+
+	if (!change)
+		return EPERM;
+	return mode <= CONF_ON ? change((enum conf_mode)mode) : EINVAL;
+}
+
+static uint64_t get_mode_in_force(void)
+{
+	return engine_paused() ? CONF_OFF : engine_mode();
+}
+
+static uint64_t get_killed(void)
+{
+	return engine_paused();
+}
+
+static uint64_t get_backend(void)
+{
+	return backend_kind();
+}
+
+static const char *text_allocator(void)
+{
+	return atomic_load(&allocators);
+}
+
+/* --- limits: those of the engine and the worker, or what they are to start with */
+
+#define CONFIGURED(member)                                                                         \
+	static bool configured_##member(uint64_t *value)                                           \
+	{                                                                                          \
+		struct conf *c = atomic_load(&conf);                                               \
+                                                                                                   \
+		if (c)                                                                             \
+			*value = __atomic_load_n(&c->member, __ATOMIC_RELAXED);                    \
+		return c != NULL;                                                                  \
+	}                                                                                          \
+                                                                                                   \
+	static bool configure_##member(uint64_t value)                                             \
+	{                                                                                          \
+		struct conf *c = atomic_load(&conf);                                               \
+                                                                                                   \
+		if (c)                                                                             \
+			__atomic_store_n(&c->member, value, __ATOMIC_RELAXED);                     \
+		return c != NULL;                                                                  \
+	}
+CONFIGURED(batch_bytes)
+CONFIGURED(batch_ms)
+CONFIGURED(keep_bytes)
+CONFIGURED(sweep_ms)
+
+static uint64_t get_batch_bytes(void)
+{
+	uint64_t n;
+
+	return engine_mode() != CONF_ON && configured_batch_bytes(&n) ? n : engine_batch_bytes();
+}
+
+static int write_batch_bytes(uint64_t n)
+{
+	(void)configure_batch_bytes(n);
+	engine_set_batch_bytes(n);
+	return 0;
+}
+
+static uint64_t get_keep_bytes(void)
+{
+	uint64_t n;
+
+	return engine_mode() != CONF_ON && configured_keep_bytes(&n) ? n : engine_keep_bytes();
+}
+
+static int write_keep_bytes(uint64_t n)
+{
+	(void)configure_keep_bytes(n);
+	engine_set_keep_bytes(n);
+	return 0;
+}
+
+/* A period of 0: no worker was ever started. Set before that, it would take itself for a child's. */
+static uint64_t get_batch_ms(void)
+{
+	uint64_t ms = worker_batch_ms();
+
+	if (!ms)
+		(void)configured_batch_ms(&ms);
+	return ms;
+}
+
+static int write_batch_ms(uint64_t ms)
+{
+	if (!ms || ms > CONF_MS_MAX)
+		return EINVAL;
+	if (!configure_batch_ms(ms) || worker_batch_ms())
+		(void)worker_set_batch_ms(ms);
+	return 0;
+}
+
+static uint64_t get_sweep_ms(void)
+{
+	uint64_t ms = worker_sweep_ms();
+
+	if (!ms)
+		(void)configured_sweep_ms(&ms);
+	return ms;
+}
+
+static int write_sweep_ms(uint64_t ms)
+{
+	if (!ms || ms > CONF_MS_MAX)
+		return EINVAL;
+	if (!configure_sweep_ms(ms) || worker_sweep_ms())
+		(void)worker_set_sweep_ms(ms);
+	return 0;
+}
+
+static int write_flush(uint64_t value)
+{
+	(void)value;
+	engine_flush();
+	return 0;
+}
+
+/* --- statistics */
+
+static int read_sample(const struct ctl_property *p, const struct ctl_call *call,
+		       struct ctl_value *v)
+{
+	struct ctl_sample s;
+
+	if (!call->live)
+		return ctl_sample_read(p->at, &v->n);
+	ctl_sample_take(&s);
+	memcpy(&v->n, (const char *)&s + p->at, sizeof(v->n));
+	return 0;
+}
+
+static int read_epoch(const struct ctl_property *p, const struct ctl_call *call,
+		      struct ctl_value *v)
+{
+	(void)call;
+	return ctl_sample_read(p->at, &v->n);
+}
+
+static int write_epoch(uint64_t value)
+{
+	(void)value;
+	return ctl_sample_refresh();
+}
+
+static int read_reclaimable(const struct ctl_property *p, const struct ctl_call *call,
+			    struct ctl_value *v)
+{
+	(void)p;
+	if (!call->live)
+		return ctl_sample_reclaimable(&v->n);
+	v->n = engine_reclaimable();
+	return 0;
+}
+
+/* --- rollout */
+
+static uint64_t get_bucket(void)
+{
+	const struct conf *c = atomic_load(&conf);
+
+	return c ? c->bucket : 0;
+}
+
+static uint64_t get_permille(void)
+{
+	const struct conf *c = atomic_load(&conf);
+
+	return c ? c->rollout : 0;
+}
+
+static uint64_t get_others(void)
+{
+	const struct conf *c = atomic_load(&conf);
+
+	return c ? c->rollout_others : CONF_OFF;
+}
+
+#define TEXT(name, member)                                                                         \
+	static const char *text_##name(void)                                                       \
+	{                                                                                          \
+		const struct conf *c = atomic_load(&conf);                                         \
+                                                                                                   \
+		return c ? c->member : "";                                                         \
+	}
+TEXT(salt, rollout_salt)
+TEXT(id, rollout_id)
+TEXT(program, program)
+TEXT(rule, rule)
+TEXT(rollout_reason, reason)
+
+/* --- decay advice */
+
+static const char *tune_label(unsigned n)
+{
+	return n <= CONF_TUNE_APPLY ? conf_tune_name((enum conf_tune)n) : NULL;
+}
+
+static uint64_t get_tune(void)
+{
+	return tune_mode();
+}
+
+static int write_tune(uint64_t mode)
+{
+	if (mode > CONF_TUNE_APPLY)
+		return EINVAL;
+	tune_set_mode((enum conf_tune)mode);
+	return 0;
+}
+
+static uint64_t get_background(void)
+{
+	struct tune_process t;
+
+	tune_process(&t);
+	return t.background_thread;
+}
+
+static uint64_t get_advised_background(void)
+{
+	struct tune_process t;
+
+	tune_process(&t);
+	return t.advised_background_thread;
+}
+
+static const char *text_tune_reason(void)
+{
+	struct tune_process t;
+
+	tune_process(&t);
+	return t.reason;
+}
+
+static uint64_t get_arenas(void)
+{
+	return tune_arenas();
+}
+
+static int read_arena(const struct ctl_property *p, const struct ctl_call *call,
+		      struct ctl_value *v)
+{
+	struct tune_arena a;
+
+	if (call->index >= tune_arenas() || !tune_arena((unsigned)call->index, &a))
+		return ENOENT;
+	if (p->type == CTL_STRING)
+		v->text = a.reason;
+	else
+		memcpy(&v->n, (const char *)&a + p->at, sizeof(v->n));
+	return 0;
+}
+
+/* --- the table: names that share a beginning stand together */
+
+#define SAMPLE(member) .read = read_sample, .at = offsetof(struct ctl_sample, member)
+#define ARENA(member)  .read = read_arena, .at = offsetof(struct tune_arena, member)
+
+const struct ctl_property ctl_properties[] = {
+	{"version", CTL_STRING, "", "version of the library", .text = text_version},
+	{"mode", CTL_STRING, "", "off, observe or on", .get = get_mode, .labels = mode_label,
+	 .write = write_mode, .may_write = may_write_mode},
+	{"mode_in_force", CTL_STRING, "", "the same, and off while the kill file exists",
+	 .get = get_mode_in_force, .labels = mode_label},
+	{"killed", CTL_BOOL, "", "does the kill file exist", .get = get_killed},
+	{"backend", CTL_STRING, "", "how a table is freed", .get = get_backend,
+	 .labels = backend_label},
+	{"allocator", CTL_STRING, "", "which allocators are served", .text = text_allocator},
+	{"batch_bytes", CTL_SIZE, "bytes", "most that may be pending", .get = get_batch_bytes,
+	 .write = write_batch_bytes},
+	{"batch_ms", CTL_UINT64, "ms", "oldest that a pending page may get", .get = get_batch_ms,
+	 .write = write_batch_ms},
+	{"keep_bytes", CTL_SIZE, "bytes", "most resident memory that keeping may add",
+	 .get = get_keep_bytes, .write = write_keep_bytes},
+	{"sweep_ms", CTL_UINT64, "ms", "how often what others zapped is swept", .get = get_sweep_ms,
+	 .write = write_sweep_ms},
+	{"flush", CTL_VOID, "", "flush what is pending", .write = write_flush},
+	{"epoch", CTL_UINT64, "", "number of the snapshot; a write takes the next",
+	 .read = read_epoch, .at = offsetof(struct ctl_sample, epoch), .write = write_epoch,
+	 .written_first = true},
+
+#define X(id, name, kind, help) {"stats." name, CTL_UINT64, kind, help, SAMPLE(stats.counter[id])},
+	STATS_COUNTERS(X)
+#undef X
+		{"stats.pending", CTL_SIZE, "bytes", "pages that are pending",
+		 SAMPLE(state.pending_bytes)},
+	{"stats.kept_now", CTL_SIZE, "bytes", "pages that are kept", SAMPLE(state.kept_bytes)},
+	{"stats.own", CTL_SIZE, "bytes", "memory of the library's own", SAMPLE(state.own_bytes)},
+	{"stats.reclaimable", CTL_SIZE, "bytes", "tables that MADV_PT_RECLAIM would free",
+	 .read = read_reclaimable},
+
+	{"rollout.bucket", CTL_UNSIGNED, "", "of this host, 0 to 999", .get = get_bucket},
+	{"rollout.permille", CTL_UNSIGNED, "per mille", "share of hosts in which the mode applies",
+	 .get = get_permille},
+	{"rollout.salt", CTL_STRING, "", "with which the bucket was computed", .text = text_salt},
+	{"rollout.id", CTL_STRING, "", "the same; empty: the host's machine ID", .text = text_id},
+	{"rollout.others", CTL_STRING, "", "mode on hosts out of the rollout", .get = get_others,
+	 .labels = mode_label},
+	{"rollout.program", CTL_STRING, "", "name that sections are matched with",
+	 .text = text_program},
+	{"rollout.rule", CTL_STRING, "", "section that the mode is from", .text = text_rule},
+	{"rollout.reason", CTL_STRING, "", "why the process was started in its mode",
+	 .text = text_rollout_reason},
+
+	{"tune.mode", CTL_STRING, "", "off, advise or apply", .get = get_tune, .labels = tune_label,
+	 .write = write_tune},
+	{"tune.background_thread", CTL_BOOL, "", "in force", .get = get_background},
+	{"tune.advised_background_thread", CTL_BOOL, "", "what the traffic calls for",
+	 .get = get_advised_background},
+	{"tune.reason", CTL_STRING, "", "why", .text = text_tune_reason},
+
+	{"arenas", CTL_UNSIGNED, "", "one more than the highest that anything is known of",
+	 .get = get_arenas},
+	{"arena.<i>.purges", CTL_UINT64, "calls", "purges", ARENA(purges)},
+	{"arena.<i>.purged", CTL_UINT64, "bytes", "what they gave up", ARENA(purged)},
+	{"arena.<i>.purged_whole", CTL_UINT64, "bytes", "of these, in regions that one covered",
+	 ARENA(purged_whole)},
+	{"arena.<i>.taken_back", CTL_UINT64, "bytes", "what was taken back", ARENA(taken_back)},
+	{"arena.<i>.dirty_decay_ms", CTL_SSIZE, "ms", "in force", ARENA(dirty_decay_ms)},
+	{"arena.<i>.muzzy_decay_ms", CTL_SSIZE, "ms", "in force", ARENA(muzzy_decay_ms)},
+	{"arena.<i>.advised_dirty_decay_ms", CTL_SSIZE, "ms", "what the traffic calls for",
+	 ARENA(advised_dirty_ms)},
+	{"arena.<i>.advised_muzzy_decay_ms", CTL_SSIZE, "ms", "what the traffic calls for",
+	 ARENA(advised_muzzy_ms)},
+	{"arena.<i>.reason", CTL_STRING, "", "why", .read = read_arena},
+};
+
+const size_t ctl_property_count = sizeof(ctl_properties) / sizeof(ctl_properties[0]);
