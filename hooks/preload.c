@@ -196,7 +196,7 @@ __attribute__((constructor)) static void preload_init(void)
 		abort();
 	}
 	if (conf_effective_mode(&conf) == CONF_OFF) {
-		(void)snprintf(line, sizeof(line), "%s: mode off: %s", ptreclaim_version(),
+		(void)snprintf(line, sizeof(line), "%s: mode off (%s)", ptreclaim_version(),
 			       conf.reason);
 		say_verbose(line);
 		return;
@@ -218,7 +218,7 @@ __attribute__((constructor)) static void preload_init(void)
 	/* Without pages to flush there is only the sweep to do, and files to write. */
 	if (engine_mode() == CONF_ON && (deferring || engine_sweeps() || conf.stats_file[0]))
 		start_worker();
-	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s: %s", ptreclaim_version(),
+	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s (%s)", ptreclaim_version(),
 		       allocators, engine_backend_name(), conf_mode_name(engine_mode()),
 		       conf.reason);
 	say_verbose(line);

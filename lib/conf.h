@@ -80,17 +80,16 @@ struct conf {
 	bool abort_conf;
 
 	/*
-	 * Not keys: how the decision came about. The two names are as the program has them, any bytes
-	 * but '/'; all that is shown to people in rule and reason is printable ASCII.
+	 * Not keys: how the decision came about. Patterns are matched with both names, which are as the
+	 * program has them: any bytes but '/'. What rule and reason show is printable ASCII.
 	 */
-	char program[CONF_NAME_MAX]; /* name of the executable: patterns are matched with it, */
-	char started_as
-		[CONF_NAME_MAX];  /* and with the name in argv[0] if that is another, else "" */
-	char rule[CONF_NAME_MAX]; /* the section that the mode is from, "[redis-*]"; "" for none */
-	const char *mode_source;  /* where the mode is from; NULL for the default */
-	unsigned bucket;	  /* this host's rollout bucket, 0 to 999 */
-	bool rolled_out;	  /* bucket < rollout */
+	char program[CONF_NAME_MAX];	/* of the executable */
+	char started_as[CONF_NAME_MAX]; /* in argv[0] if that is another, else "" */
+	char rule[CONF_NAME_MAX];     /* section that the mode is from, "[redis-*]"; "" for none */
+	const char *mode_source;      /* source that the mode is from; NULL for the default */
 	char reason[CONF_REASON_MAX]; /* why conf_effective_mode() is what it is, one line */
+	unsigned bucket;	      /* this host's rollout bucket, 0 to 999 */
+	bool rolled_out;	      /* bucket < rollout */
 	unsigned errors;	      /* complaints, those beyond CONF_LINES_MAX included */
 };
 

@@ -190,7 +190,7 @@ static const char *open_section(struct parser *p, const char *s, const char *end
 	patterns = (struct span){line.s + 1, close - 1};
 	p->rule = (struct span){line.s, close + 1};
 	p->skipping = !conf_rule_matches(patterns, p->c->program) &&
-		      !(*p->c->started_as && conf_rule_matches(patterns, p->c->started_as));
+		      !conf_rule_matches(patterns, p->c->started_as);
 	return line.s + close + 1;
 }
 

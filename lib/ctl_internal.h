@@ -41,8 +41,8 @@ struct ctl_property {
 extern const struct ctl_property ctl_properties[];
 extern const size_t ctl_property_count;
 
-/* Everything in it is of one moment, as far as threads that go on meanwhile allow: what follows from
- * something else is never there without it. */
+/* All of one moment, as far as threads that go on meanwhile allow: gauges first, then the counters as
+ * stats_snapshot() orders them. */
 struct ctl_sample {
 	uint64_t epoch; /* how many were taken */
 	struct stats_snapshot stats;

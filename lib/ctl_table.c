@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "backend.h"
-#include "config.h"
 #include "ctl_internal.h"
 #include "tune.h"
 #include "worker.h"
+
+#ifndef PACKAGE_VERSION
+#include "config.h"
+#endif
 
 static struct conf *_Atomic conf;
 static const char *_Atomic allocators = "";

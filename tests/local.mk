@@ -5,12 +5,21 @@ include tests/vm/local.mk
 include tests/stress/local.mk
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/t-conf tests/unit/t-export
-TESTS += tests/unit/t-conf tests/unit/t-export tests/unit/promtool
+check_PROGRAMS += tests/unit/t-conf tests/unit/t-conf-load tests/unit/t-conf-rules tests/unit/t-export
+TESTS += \
+	tests/unit/t-conf tests/unit/t-conf-load tests/unit/t-conf-rules \
+	tests/unit/t-export tests/unit/promtool
 
-tests_unit_t_conf_SOURCES = tests/unit/conf.c
+conf_fixture = tests/unit/conf_fixture.c tests/unit/conf_fixture.h
+tests_unit_t_conf_SOURCES = tests/unit/conf.c $(conf_fixture)
 tests_unit_t_conf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_conf_LDADD = lib/libcore.la $(CMOCKA_LIBS)
+tests_unit_t_conf_load_SOURCES = tests/unit/conf_load.c $(conf_fixture)
+tests_unit_t_conf_load_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_conf_load_LDADD = lib/libcore.la $(CMOCKA_LIBS)
+tests_unit_t_conf_rules_SOURCES = tests/unit/conf_rules.c $(conf_fixture)
+tests_unit_t_conf_rules_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_conf_rules_LDADD = lib/libcore.la $(CMOCKA_LIBS)
 
 tests_unit_t_export_SOURCES = tests/unit/export.c
 tests_unit_t_export_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -21,12 +30,16 @@ endif
 TESTS += tests/fuzz/run
 
 EXTRA_DIST += tests/unit/promtool
-EXTRA_DIST += tests/fuzz/run tests/fuzz/conf.c tests/fuzz/conf.dict
+EXTRA_DIST += \
+	tests/fuzz/run \
+	tests/fuzz/conf.c tests/fuzz/conf.dict tests/fuzz/conf_check.h \
+	tests/fuzz/rules.c tests/fuzz/rules.dict \
+	tests/fuzz/ctl.c tests/fuzz/ctl.dict
 
-# Needs clang; the number of runs and more go to libFuzzer by FUZZ_FLAGS.
-fuzz-conf:
+# Needs clang; names of fuzzers, the number of runs and more by FUZZ_FLAGS.
+fuzz:
 	$(srcdir)/tests/fuzz/run $(FUZZ_FLAGS)
-.PHONY: fuzz-conf
+.PHONY: fuzz
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-floor
@@ -44,6 +57,13 @@ tests_integration_waster_SOURCES = tests/integration/waster.c
 tests_integration_waster_LDADD = lib/libcore.la
 TESTS += tests/integration/command.sh
 endif
+
+# The man page of properties against the table.
+check_PROGRAMS += tests/unit/ctl-list
+tests_unit_ctl_list_SOURCES = tests/unit/ctl-list.c
+tests_unit_ctl_list_LDADD = lib/libcore.la
+TESTS += tests/unit/propdoc
+EXTRA_DIST += tests/unit/propdoc
 
 # The engine on a fake kernel that owns the truth about every page.
 if HAVE_CMOCKA

@@ -11,6 +11,7 @@ itests = \
 	tests/integration/owner.sh \
 	tests/integration/properties.sh \
 	tests/integration/redis.sh \
+	tests/integration/rules.sh \
 	tests/integration/system.sh \
 	tests/integration/tune.sh \
 	tests/integration/waste.sh

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The configuration: grammar, values, sources, complaints, rollout. Files are fakes. */
-#include <errno.h>
+/* The configuration: grammar, values, complaints. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,125 +10,8 @@
 /* After the four that it needs. */
 #include <cmocka.h>
 
-#include "conf.h"
+#include "conf_fixture.h"
 #include "os.h"
-
-/*
- * What was said.
- */
-#define LINES_MAX 64
-
-static char lines[LINES_MAX][CONF_LINE_MAX];
-static unsigned n_lines;
-
-static void say(const char *line)
-{
-	assert_true(strlen(line) < CONF_LINE_MAX);
-	assert_true(n_lines < LINES_MAX);
-	for (const char *s = line; *s; s++)
-		assert_true(*s >= ' ' && *s <= '~');
-	strcpy(lines[n_lines++], line);
-}
-
-/*
- * Files that exist, the page the parser maps, and the pid.
- */
-struct fake_file {
-	const char *path, *text;
-	size_t len;
-	int error;
-};
-
-static struct fake_file files[8];
-static unsigned maps, unmaps;
-static bool no_memory;
-static pid_t fake_pid;
-
-static void add_file(const char *path, const char *text)
-{
-	for (unsigned i = 0; i < 8; i++) {
-		if (files[i].path)
-			continue;
-		files[i] = (struct fake_file){path, text, strlen(text), 0};
-		return;
-	}
-	fail();
-}
-
-static ssize_t fake_read_file(const char *path, char *buf, size_t cap)
-{
-	for (unsigned i = 0; i < 8 && files[i].path; i++) {
-		size_t n = files[i].len < cap - 1 ? files[i].len : cap - 1;
-
-		if (strcmp(files[i].path, path))
-			continue;
-		if (files[i].error)
-			return files[i].error;
-		memcpy(buf, files[i].text, n);
-		buf[n] = '\0';
-		return (ssize_t)n;
-	}
-	return -ENOENT;
-}
-
-static void *fake_map(size_t len)
-{
-	if (no_memory)
-		return NULL;
-	maps++;
-	return os_linux.map(len);
-}
-
-static int fake_unmap(void *addr, size_t len)
-{
-	unmaps++;
-	return os_linux.unmap(addr, len);
-}
-
-static pid_t fake_getpid(void)
-{
-	return fake_pid;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(files, 0, sizeof(files));
-	n_lines = maps = unmaps = 0;
-	no_memory = false;
-	fake_pid = 4242;
-	os.read_file = fake_read_file;
-	os.map = fake_map;
-	os.unmap = fake_unmap;
-	os.getpid = fake_getpid;
-	return unsetenv(CONF_ENV);
-}
-
-/* Defaults with text on top. */
-static unsigned parse(struct conf *c, const char *text)
-{
-	n_lines = 0;
-	conf_defaults(c);
-	return conf_parse(c, "test", text, strlen(text), say);
-}
-
-static void assert_same(const struct conf *a, const struct conf *b)
-{
-	assert_int_equal(a->mode, b->mode);
-	assert_int_equal(a->backend, b->backend);
-	assert_true(a->batch_bytes == b->batch_bytes);
-	assert_true(a->batch_ms == b->batch_ms);
-	assert_true(a->keep_bytes == b->keep_bytes);
-	assert_true(a->sweep_ms == b->sweep_ms);
-	assert_true(a->rollout == b->rollout);
-	assert_string_equal(a->rollout_salt, b->rollout_salt);
-	assert_string_equal(a->kill_file, b->kill_file);
-	assert_int_equal(a->stats_print, b->stats_print);
-	assert_string_equal(a->stats_file, b->stats_file);
-	assert_true(a->stats_interval_ms == b->stats_interval_ms);
-	assert_int_equal(a->verbose, b->verbose);
-	assert_int_equal(a->abort_conf, b->abort_conf);
-}
 
 static void test_defaults(void **state)
 {
@@ -145,6 +27,9 @@ static void test_defaults(void **state)
 	assert_true(c.sweep_ms == 1000);
 	assert_true(c.rollout == 1000);
 	assert_string_equal(c.rollout_salt, "");
+	assert_string_equal(c.rollout_id, "");
+	assert_int_equal(c.rollout_others, CONF_OFF);
+	assert_int_equal(c.tune, CONF_TUNE_OFF);
 	assert_string_equal(c.kill_file, "/run/ptreclaim/disable");
 	assert_false(c.stats_print);
 	assert_string_equal(c.stats_file, "");
@@ -160,6 +45,7 @@ static void test_every_key(void **state)
 	(void)state;
 	assert_int_equal(parse(&c, "mode:observe,backend:remap,batch_bytes:5M,batch_ms:7,"
 				   "keep_bytes:0,sweep_ms:11,rollout:250,rollout_salt:may be:x,"
+				   "rollout_id:node 7:b,rollout_others:observe,tune:advise,"
 				   "kill_file:/a#b,stats_print:true,stats_file:/s/%p.%p.prom,"
 				   "stats_interval_ms:500,verbose:true,abort_conf:true"),
 			 0);
@@ -172,6 +58,9 @@ static void test_every_key(void **state)
 	assert_true(c.sweep_ms == 11);
 	assert_true(c.rollout == 250);
 	assert_string_equal(c.rollout_salt, "may be:x");
+	assert_string_equal(c.rollout_id, "node 7:b");
+	assert_int_equal(c.rollout_others, CONF_OBSERVE);
+	assert_int_equal(c.tune, CONF_TUNE_ADVISE);
 	assert_string_equal(c.kill_file, "/a#b");
 	assert_true(c.stats_print);
 	assert_string_equal(c.stats_file, "/s/4242.4242.prom");
@@ -186,6 +75,7 @@ static void test_names(void **state)
 {
 	static const char *const backends[] = {"auto", "pt_reclaim", "dontneed", "remap", "none"};
 	static const char *const modes[] = {"off", "observe", "on"};
+	static const char *const tunes[] = {"off", "advise", "apply"};
 	char text[64];
 	struct conf c;
 
@@ -202,6 +92,13 @@ static void test_names(void **state)
 		assert_int_equal(c.mode, i);
 		assert_string_equal(conf_mode_name(i), modes[i]);
 	}
+	for (unsigned i = 0; i < 3; i++) {
+		(void)snprintf(text, sizeof(text), "tune:%s", tunes[i]);
+		assert_int_equal(parse(&c, text), 0);
+		assert_int_equal(c.tune, i);
+		assert_string_equal(conf_tune_name(i), tunes[i]);
+	}
+	assert_string_equal(conf_tune_name((enum conf_tune)77), "?");
 	assert_string_equal(conf_mode_name((enum conf_mode)77), "?");
 	assert_string_equal(conf_backend_name((enum conf_backend)77), "?");
 }
@@ -274,6 +171,9 @@ static void test_bad_values(void **state)
 		{"rollout:1001", "rollout goes from 0 to 1000"},
 		{"rollout:1K", "not a whole number"},
 		{"rollout:10%", "not a whole number"},
+		{"rollout_others:on", "rollout_others is off or observe"},
+		{"rollout_others:", "rollout_others is off or observe"},
+		{"tune:on", "tune is off, advise or apply"},
 		{"stats_print:yes", "neither true nor false"},
 		{"verbose:1", "neither true nor false"},
 		{"abort_conf:", "neither true nor false"},
@@ -402,7 +302,7 @@ static void test_sections(void **state)
 	assert_int_equal(c.mode, CONF_OFF);
 }
 
-static void test_paths(void **state)
+static void test_paths_and_texts(void **state)
 {
 	char text[CONF_PATH_MAX + 64];
 	struct conf c;
@@ -435,6 +335,14 @@ static void test_paths(void **state)
 
 	assert_int_equal(parse(&c, "stats_file:/%/%%p%q%"), 0);
 	assert_string_equal(c.stats_file, "/%/%2147483647%q%");
+
+	(void)snprintf(text, sizeof(text), "rollout_id:%0*d", CONF_ID_MAX, 7);
+	assert_int_equal(parse(&c, text), 1);
+	assert_non_null(strstr(lines[0], "too long, at most 127 bytes"));
+	assert_string_equal(c.rollout_id, "");
+	(void)snprintf(text, sizeof(text), "rollout_id:%0*d", CONF_ID_MAX - 1, 7);
+	assert_int_equal(parse(&c, text), 0);
+	assert_int_equal(strlen(c.rollout_id), CONF_ID_MAX - 1);
 
 	memset(text, 's', sizeof(text));
 	memcpy(text, "rollout_salt:", 13);
@@ -521,194 +429,9 @@ static void test_line_numbers(void **state)
 	assert_string_equal(lines[0], "test: \"bad:1\": unknown key");
 }
 
-static void test_sources_in_order(void **state)
-{
-	struct conf c;
-
-	(void)state;
-	add_file(CONF_FILE, "batch_ms:7,sweep_ms:8\n# more\nkeep_bytes:1M, bad:1\n");
-	assert_true(conf_load(&c, false, say));
-	assert_true(c.batch_ms == 7 && c.sweep_ms == 8 && c.keep_bytes == 1u << 20);
-	assert_int_equal(c.errors, 1);
-	assert_string_equal(lines[0], "/etc/ptreclaim.conf:3: \"bad:1\": unknown key");
-
-	n_lines = 0;
-	assert_int_equal(setenv(CONF_ENV, "sweep_ms:9,bad:2", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_true(c.batch_ms == 7 && c.sweep_ms == 9);
-	assert_int_equal(c.errors, 2);
-	assert_string_equal(lines[1], "PTRECLAIM_CONF: \"bad:2\": unknown key");
-
-	/* A privileged program does not listen to whoever started it. */
-	assert_true(conf_load(&c, true, say));
-	assert_true(c.sweep_ms == 8);
-	assert_int_equal(c.errors, 1);
-	assert_int_equal(maps, 3);
-	assert_int_equal(unmaps, 3);
-}
-
-static void test_abort_conf(void **state)
-{
-	struct conf c;
-
-	(void)state;
-	assert_int_equal(setenv(CONF_ENV, "abort_conf:true", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(setenv(CONF_ENV, "x:y,abort_conf:true", 1), 0);
-	assert_false(conf_load(&c, false, say));
-	/* What counts is what is in force at the end. */
-	add_file(CONF_FILE, "abort_conf:true,x:y");
-	assert_int_equal(setenv(CONF_ENV, "abort_conf:false", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_true(conf_load(&c, false, NULL));
-	assert_false(conf_load(&c, true, say));
-}
-
-static void test_file_trouble(void **state)
-{
-	const size_t len = CONF_FILE_MAX + 100;
-	char *text = test_malloc(len);
-	struct conf c;
-
-	(void)state;
-	add_file(CONF_FILE, "");
-	files[0].error = -EACCES;
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.errors, 1);
-	assert_string_equal(lines[0], "/etc/ptreclaim.conf: cannot be read, error 13");
-
-	/* Too long: whole lines of its beginning count, and no half of a pair. */
-	memset(text, '\n', len);
-	memcpy(text, "batch_ms:7", 10);
-	memcpy(text + CONF_FILE_MAX - 10, "sweep_ms:5555", 13);
-	files[0] = (struct fake_file){CONF_FILE, text, len, 0};
-	n_lines = 0;
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.errors, 1);
-	assert_string_equal(lines[0],
-			    "/etc/ptreclaim.conf: longer than 65536 bytes, the rest is skipped");
-	assert_true(c.batch_ms == 7 && c.sweep_ms == 1000);
-	files[0].len = CONF_FILE_MAX;
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.errors, 0);
-
-	no_memory = true;
-	n_lines = 0;
-	assert_true(conf_load(&c, false, say));
-	assert_string_equal(lines[0], "/etc/ptreclaim.conf: cannot be read, error 12");
-	assert_true(c.batch_ms == 100);
-	test_free(text);
-}
-
-/* Computed by another program from the formula in conf.h: they must never change. */
-static void test_bucket_is_stable(void **state)
-{
-	(void)state;
-	assert_int_equal(conf_bucket("", ""), 267);
-	assert_int_equal(conf_bucket("4c3a1f0d2b5e46778899aabbccddeeff", ""), 12);
-	assert_int_equal(conf_bucket("4c3a1f0d2b5e46778899aabbccddeeff", "canary"), 628);
-	assert_int_equal(conf_bucket("", "canary"), 447);
-	assert_int_equal(conf_bucket("web-01", ""), 356);
-	assert_int_equal(conf_bucket("web-02", "2026"), 448);
-}
-
-static void test_bucket_is_uniform(void **state)
-{
-	static const char *const salts[] = {"", "canary", "x"};
-
-	(void)state;
-	for (unsigned s = 0; s < 3; s++) {
-		unsigned decile[10] = {0};
-		long chi2 = 0;
-
-		for (unsigned i = 0; i < 10000; i++) {
-			char id[33];
-			unsigned b;
-
-			(void)snprintf(id, sizeof(id), "%032x", i);
-			b = conf_bucket(id, salts[s]);
-			assert_true(b < 1000);
-			decile[b / 100]++;
-		}
-		for (unsigned d = 0; d < 10; d++)
-			chi2 += ((long)decile[d] - 1000) * ((long)decile[d] - 1000);
-		/* Nine degrees of freedom: 27.9 is exceeded by chance once in a thousand. */
-		assert_true(chi2 < 27900);
-	}
-}
-
-static void test_host_id(void **state)
-{
-	struct conf c;
-
-	(void)state;
-	add_file("/proc/sys/kernel/hostname", "web-01\n");
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.bucket, 356);
-	add_file("/var/lib/dbus/machine-id", "4c3a1f0d2b5e46778899aabbccddeeff\n");
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.bucket, 12);
-	/* Not known yet, empty: the next is asked. */
-	add_file("/etc/machine-id", "uninitialized\n");
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.bucket, 12);
-	files[2].len = 0;
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.bucket, 12);
-	files[2] = (struct fake_file){"/etc/machine-id", "web-02", 6, 0};
-	assert_int_equal(setenv(CONF_ENV, "rollout_salt:2026", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.bucket, 448);
-	assert_int_equal(n_lines, 0);
-}
-
-static void test_rollout(void **state)
-{
-	struct conf c;
-
-	(void)state;
-	add_file("/etc/machine-id", "web-01\n");
-	assert_int_equal(setenv(CONF_ENV, "mode:observe,rollout:356", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_false(c.rolled_out);
-	assert_int_equal(conf_effective_mode(&c), CONF_OFF);
-	assert_int_equal(setenv(CONF_ENV, "mode:observe,rollout:357", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_true(c.rolled_out);
-	assert_int_equal(conf_effective_mode(&c), CONF_OBSERVE);
-	assert_int_equal(setenv(CONF_ENV, "rollout:0", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_false(c.rolled_out);
-	assert_int_equal(n_lines, 0);
-
-	/* Nothing tells the host: said only where it matters, and no error. */
-	memset(files, 0, sizeof(files));
-	add_file("/proc/sys/kernel/hostname", "(none)\n");
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(n_lines, 0);
-	assert_int_equal(setenv(CONF_ENV, "rollout:500,abort_conf:true", 1), 0);
-	assert_true(conf_load(&c, false, say));
-	assert_int_equal(c.bucket, 267);
-	assert_int_equal(n_lines, 1);
-	assert_int_equal(c.errors, 0);
-}
-
-static void test_errno_is_kept(void **state)
-{
-	struct conf c;
-
-	(void)state;
-	os = os_linux;
-	os_init();
-	assert_int_equal(setenv(CONF_ENV, "mode:what,stats_file:/tmp/%p", 1), 0);
-	errno = 77;
-	(void)conf_load(&c, false, NULL);
-	assert_int_equal(errno, 77);
-}
-
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup(f, setup)
+#define T(f) cmocka_unit_test_setup(f, conf_setup)
 	const struct CMUnitTest tests[] = {
 		T(test_defaults),
 		T(test_every_key),
@@ -720,19 +443,11 @@ int main(void)
 		T(test_length_is_exact),
 		T(test_repeated_key),
 		T(test_sections),
-		T(test_paths),
+		T(test_paths_and_texts),
 		T(test_child_gets_its_own_file),
 		T(test_lines_are_bounded_in_number),
 		T(test_a_megabyte),
 		T(test_line_numbers),
-		T(test_sources_in_order),
-		T(test_abort_conf),
-		T(test_file_trouble),
-		T(test_bucket_is_stable),
-		T(test_bucket_is_uniform),
-		T(test_host_id),
-		T(test_rollout),
-		T(test_errno_is_kept),
 	};
 #undef T
 	return cmocka_run_group_tests(tests, NULL, NULL);
