@@ -130,7 +130,7 @@ static void await(const char *name, const char *value, char *text, size_t cap)
 int main(void)
 {
 	char line[256], text[256];
-	pthread_t thread;
+	pthread_t thread = pthread_self();
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	while (fgets(line, sizeof(line), stdin)) {
