@@ -3,7 +3,7 @@
 # The decay advice on a real jemalloc: what it says, what it writes, and what it leaves alone.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs tuned timeout
+needs tuned hammer forker timeout
 LIMIT=300
 
 # begin CONF MALLOC_CONF: the program, under the library.
@@ -172,4 +172,11 @@ becomes "no threads" ptreclaim.arena.0.dirty_decay_ms 1000
 tell sleep 2000
 is "no threads" ptreclaim.tune.reason '*turned off by name*'
 end "no threads"
+
+# No byte is lost while settings change, nor in children.
+export MALLOC_CONF=narenas:4,dirty_decay_ms:0,muzzy_decay_ms:500
+under tune:apply "$progs/hammer" -t 3 -n 4000
+verdict "hammer, tune:apply"
+under tune:apply "$progs/forker" fork 30
+verdict "forker, tune:apply"
 finish
