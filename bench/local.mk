@@ -14,6 +14,16 @@ bench_churn_LDADD = lib/libcore.la
 noinst_PROGRAMS += bench/pair
 bench_pair_SOURCES = bench/pair.c
 
+# What counting costs: the same on a library that does not count.
+noinst_PROGRAMS += bench/hook-cost bench/hook-cost-bare
+noinst_LTLIBRARIES += bench/libbare.la
+bench_libbare_la_SOURCES = $(lib_libcore_la_SOURCES)
+bench_libbare_la_CPPFLAGS = $(AM_CPPFLAGS) -DPTR_NO_STATS
+bench_hook_cost_SOURCES = bench/hook_cost.c
+bench_hook_cost_LDADD = lib/libcore.la
+bench_hook_cost_bare_SOURCES = bench/hook_cost.c
+bench_hook_cost_bare_LDADD = bench/libbare.la
+
 noinst_PROGRAMS += bench/compare
 bench_compare_SOURCES = \
 	bench/compare.c bench/compare.h \

@@ -87,7 +87,7 @@ static void *hook_alloc(struct je_hooks *h, void *new_addr, size_t size, size_t 
 	size_t padded = round_up(size, os_region_size);
 	void *p;
 
-	if (*commit || new_addr || !s->stock || engine_mode() != CONF_ON || padded < size)
+	if (*commit || new_addr || !s->stock || !engine_accounts() || padded < size)
 		return s->prev->alloc(s->prev, new_addr, size, alignment, zero, commit, arena);
 	p = s->prev->alloc(s->prev, NULL, padded, align, zero, commit, arena);
 	if (!p) {
@@ -115,8 +115,8 @@ static bool hook_dalloc(struct je_hooks *h, void *addr, size_t size, bool commit
 	if (engine_unmap(addr, size) && !s->prev->dalloc(s->prev, addr, size, committed, arena))
 		return false;
 	/* Not unmapped after all. If it was uncommitted, it was ours and still has to read zero. */
-	if (!committed)
-		(void)engine_release(addr, size);
+	if (!committed && !engine_release(addr, size))
+		memset(addr, 0, size);
 	return true;
 }
 

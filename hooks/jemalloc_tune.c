@@ -129,7 +129,7 @@ static void poll_settings(void)
 {
 	unsigned n = arenas();
 
-	tune_begin(os.clock_ns(), engine_mode() == CONF_ON && !engine_paused());
+	tune_begin(os.clock_ns(), engine_mode_in_force() == CONF_ON);
 	for (unsigned i = 0; i < n; i++)
 		decide(i);
 	if (tune_wants_dirty())

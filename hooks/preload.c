@@ -4,6 +4,7 @@
  * this process, fork handler, statistics at exit.
  */
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,11 +22,14 @@
 #include "os.h"
 #include "ptreclaim.h"
 #include "publish.h"
+#include "stats.h"
 #include "worker.h"
 
 static struct conf conf;
 static char allocators[160]; /* "jemalloc 5.3.0, gperftools 2.10" */
 static _Atomic bool active;
+static _Atomic bool changing; /* the mode is being changed */
+static bool threaded;	      /* there is a worker, or there was to be one */
 
 static void say(const char *line)
 {
@@ -62,8 +66,8 @@ static void left_alone(const char *name, const char *version, const char *why)
  * creation, which allocates, out of the hooks. */
 static void after_fork_in_child(void)
 {
-	if (engine_mode() != CONF_ON)
-		return;
+	atomic_store(&changing, false);
+	stats_fork_child();
 	engine_fork_child();
 	conf_refresh_pid(&conf);
 	publish_init(&conf, allocators);
@@ -171,6 +175,9 @@ static void start_worker(void)
 	char line[256];
 	int r;
 
+	if (threaded)
+		return;
+	threaded = true;
 	(void)pthread_atfork(NULL, NULL, after_fork_in_child);
 	r = worker_start(&conf);
 	if (!r)
@@ -180,27 +187,12 @@ static void start_worker(void)
 	say(line);
 }
 
-__attribute__((constructor)) static void preload_init(void)
+/* Serve what is there, in the mode of the configuration. */
+static void start(void)
 {
 	bool deferring;
 	char line[512];
-	bool good;
 
-	os_init();
-	madvise_find();
-	(void)gperftools_reached();
-	good = conf_load(&conf, getauxval(AT_SECURE) != 0, say);
-	ctl_describe(&conf, allocators);
-	if (!good) {
-		say("abort_conf is on and the configuration is bad");
-		abort();
-	}
-	if (conf_effective_mode(&conf) == CONF_OFF) {
-		(void)snprintf(line, sizeof(line), "%s: mode off (%s)", ptreclaim_version(),
-			       conf.reason);
-		say_verbose(line);
-		return;
-	}
 	deferring = start_jemalloc();
 	deferring |= start_gperftools();
 	start_others();
@@ -216,11 +208,56 @@ __attribute__((constructor)) static void preload_init(void)
 	if (conf.stats_file[0])
 		worker_set_report(publish_file);
 	/* Without pages to flush there is only the sweep to do, and files to write. */
-	if (engine_mode() == CONF_ON && (deferring || engine_sweeps() || conf.stats_file[0]))
+	if (deferring || engine_sweeps() || conf.stats_file[0])
 		start_worker();
 	(void)snprintf(line, sizeof(line), "%s: %s, backend %s, mode %s (%s)", ptreclaim_version(),
 		       allocators, engine_backend_name(), conf_mode_name(engine_mode()),
 		       conf.reason);
+	say_verbose(line);
+}
+
+/*
+ * The program changes the mode. From off, where nothing was started, everything is started now: extents
+ * that are there count as in use until they are given up. One at a time: 0, or EAGAIN.
+ */
+static int change_mode(enum conf_mode mode)
+{
+	if (atomic_exchange(&changing, true))
+		return EAGAIN;
+	if (engine_started()) {
+		engine_set_mode(mode);
+		if (engine_sweeps())
+			start_worker();
+	} else {
+		conf.mode = mode;
+		conf.rolled_out = true;
+		if (mode != CONF_OFF)
+			start();
+	}
+	atomic_store(&changing, false);
+	return 0;
+}
+
+__attribute__((constructor)) static void preload_init(void)
+{
+	char line[256];
+	bool good;
+
+	os_init();
+	madvise_find();
+	(void)gperftools_reached();
+	good = conf_load(&conf, getauxval(AT_SECURE) != 0, say);
+	ctl_describe(&conf, allocators);
+	ctl_on_mode(change_mode);
+	if (!good) {
+		say("abort_conf is on and the configuration is bad");
+		abort();
+	}
+	if (conf_effective_mode(&conf) != CONF_OFF) {
+		start();
+		return;
+	}
+	(void)snprintf(line, sizeof(line), "%s: mode off (%s)", ptreclaim_version(), conf.reason);
 	say_verbose(line);
 }
 

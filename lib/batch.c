@@ -74,6 +74,12 @@ bool batch_stuck(uint64_t more)
 	return stuck && stuck + more >= atomic_load_explicit(&limits.bytes, memory_order_relaxed);
 }
 
+/* Three eighths at once, so that it is worth a call, but no longer than a flight may be. */
+uint64_t batch_flush_piece(uint64_t limit)
+{
+	return limit / 8 * 3 < BATCH_FLIGHT_BYTES ? limit / 8 * 3 : BATCH_FLIGHT_BYTES;
+}
+
 uint64_t batch_in_the_way(uint64_t more)
 {
 	uint64_t limit = atomic_load_explicit(&limits.bytes, memory_order_relaxed);
@@ -85,9 +91,7 @@ uint64_t batch_in_the_way(uint64_t more)
 	/* What is refused stays; and nothing is flushed in vain for what has no place in the end. */
 	if (more > limit / 2 || stuck + more >= limit)
 		return BATCH_NO_ROOM;
-	/* Three eighths at once, so that it is worth a call, but no longer than a flight may be. */
-	piece = limit / 8 * 3 < BATCH_FLIGHT_BYTES ? limit / 8 * 3 : BATCH_FLIGHT_BYTES;
-	piece += most + more - limit;
+	piece = batch_flush_piece(limit) + most + more - limit;
 	/* Allocators hold their locks while they release: also where the limit has fallen. */
 	if (piece > BATCH_FLIGHT_BYTES)
 		piece = 2 * more > BATCH_FLIGHT_BYTES ? 2 * more : BATCH_FLIGHT_BYTES;

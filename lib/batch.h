@@ -28,6 +28,8 @@ struct batch_limits {
 };
 
 void batch_init(const struct batch_limits *l);
+/* How much is flushed at once where so much may be pending. */
+uint64_t batch_flush_piece(uint64_t limit);
 /* Another limit from now on; what is pending beyond it is overdue. */
 void batch_limit(uint64_t bytes);
 

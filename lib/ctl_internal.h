@@ -24,7 +24,6 @@ struct ctl_value {
  */
 struct ctl_property {
 	const char *name; /* without the prefix */
-	enum ctl_type type;
 	const char *unit;
 	const char *help;
 	uint64_t (*get)(void);
@@ -35,7 +34,8 @@ struct ctl_property {
 	int (*write)(uint64_t value);
 	bool (*may_write)(void);	   /* NULL: always */
 	const char *(*labels)(unsigned n); /* NULL past the last */
-	bool written_first;		   /* a call that does both reads what it has written */
+	enum ctl_type type;
+	bool written_first; /* a call that does both reads what it has written */
 };
 
 extern const struct ctl_property ctl_properties[];

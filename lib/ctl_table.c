@@ -66,7 +66,7 @@ static int write_mode(uint64_t mode)
 
 static uint64_t get_mode_in_force(void)
 {
-	return engine_paused() ? CONF_OFF : engine_mode();
+	return engine_mode_in_force();
 }
 
 static uint64_t get_killed(void)
@@ -113,7 +113,7 @@ static uint64_t get_batch_bytes(void)
 {
 	uint64_t n;
 
-	return engine_mode() != CONF_ON && configured_batch_bytes(&n) ? n : engine_batch_bytes();
+	return !engine_started() && configured_batch_bytes(&n) ? n : engine_batch_bytes();
 }
 
 static int write_batch_bytes(uint64_t n)
@@ -127,7 +127,7 @@ static uint64_t get_keep_bytes(void)
 {
 	uint64_t n;
 
-	return engine_mode() != CONF_ON && configured_keep_bytes(&n) ? n : engine_keep_bytes();
+	return !engine_started() && configured_keep_bytes(&n) ? n : engine_keep_bytes();
 }
 
 static int write_keep_bytes(uint64_t n)
@@ -319,76 +319,86 @@ static int read_arena(const struct ctl_property *p, const struct ctl_call *call,
 
 /* --- the table: names that share a beginning stand together */
 
+#define P(n, t, u, h)  .name = (n), .type = (t), .unit = (u), .help = (h)
 #define SAMPLE(member) .read = read_sample, .at = offsetof(struct ctl_sample, member)
 #define ARENA(member)  .read = read_arena, .at = offsetof(struct tune_arena, member)
 
 const struct ctl_property ctl_properties[] = {
-	{"version", CTL_STRING, "", "version of the library", .text = text_version},
-	{"mode", CTL_STRING, "", "off, observe or on", .get = get_mode, .labels = mode_label,
+	{P("version", CTL_STRING, "", "version of the library"), .text = text_version},
+	{P("mode", CTL_STRING, "", "off, observe or on"), .get = get_mode, .labels = mode_label,
 	 .write = write_mode, .may_write = may_write_mode},
-	{"mode_in_force", CTL_STRING, "", "the same, and off while the kill file exists",
+	{P("mode_in_force", CTL_STRING, "", "the same, and off while the kill file exists"),
 	 .get = get_mode_in_force, .labels = mode_label},
-	{"killed", CTL_BOOL, "", "does the kill file exist", .get = get_killed},
-	{"backend", CTL_STRING, "", "how a table is freed", .get = get_backend,
+	{P("killed", CTL_BOOL, "", "does the kill file exist"), .get = get_killed},
+	{P("backend", CTL_STRING, "", "how a table is freed"), .get = get_backend,
 	 .labels = backend_label},
-	{"allocator", CTL_STRING, "", "which allocators are served", .text = text_allocator},
-	{"batch_bytes", CTL_SIZE, "bytes", "most that may be pending", .get = get_batch_bytes,
+	{P("allocator", CTL_STRING, "", "which allocators are served"), .text = text_allocator},
+	{P("batch_bytes", CTL_SIZE, "bytes", "most that may be pending"), .get = get_batch_bytes,
 	 .write = write_batch_bytes},
-	{"batch_ms", CTL_UINT64, "ms", "oldest that a pending page may get", .get = get_batch_ms,
+	{P("batch_ms", CTL_UINT64, "ms", "oldest that a pending page may get"), .get = get_batch_ms,
 	 .write = write_batch_ms},
-	{"keep_bytes", CTL_SIZE, "bytes", "most resident memory that keeping may add",
+	{P("keep_bytes", CTL_SIZE, "bytes", "most resident memory that keeping may add"),
 	 .get = get_keep_bytes, .write = write_keep_bytes},
-	{"sweep_ms", CTL_UINT64, "ms", "how often what others zapped is swept", .get = get_sweep_ms,
-	 .write = write_sweep_ms},
-	{"flush", CTL_VOID, "", "flush what is pending", .write = write_flush},
-	{"epoch", CTL_UINT64, "", "number of the snapshot; a write takes the next",
+	{P("sweep_ms", CTL_UINT64, "ms", "how often what others zapped is swept"),
+	 .get = get_sweep_ms, .write = write_sweep_ms},
+	{P("flush", CTL_VOID, "", "flush what is pending"), .write = write_flush},
+	{P("epoch", CTL_UINT64, "", "number of the snapshot; a write takes the next"),
 	 .read = read_epoch, .at = offsetof(struct ctl_sample, epoch), .write = write_epoch,
 	 .written_first = true},
 
-#define X(id, name, kind, help) {"stats." name, CTL_UINT64, kind, help, SAMPLE(stats.counter[id])},
+#define X(id, name, kind, help)                                                                    \
+	{P("stats." name, CTL_UINT64, kind, help), SAMPLE(stats.counter[id])},
 	STATS_COUNTERS(X)
 #undef X
-		{"stats.pending", CTL_SIZE, "bytes", "pages that are pending",
+		{P("stats.pending", CTL_SIZE, "bytes", "pages that are pending"),
 		 SAMPLE(state.pending_bytes)},
-	{"stats.kept_now", CTL_SIZE, "bytes", "pages that are kept", SAMPLE(state.kept_bytes)},
-	{"stats.own", CTL_SIZE, "bytes", "memory of the library's own", SAMPLE(state.own_bytes)},
-	{"stats.reclaimable", CTL_SIZE, "bytes", "tables that MADV_PT_RECLAIM would free",
+	{P("stats.kept_now", CTL_SIZE, "bytes", "pages that are kept"), SAMPLE(state.kept_bytes)},
+	{P("stats.own", CTL_SIZE, "bytes", "memory of the library's own"), SAMPLE(state.own_bytes)},
+	{P("stats.reclaimable", CTL_SIZE, "bytes", "tables that MADV_PT_RECLAIM would free"),
 	 .read = read_reclaimable},
 
-	{"rollout.bucket", CTL_UNSIGNED, "", "of this host, 0 to 999", .get = get_bucket},
-	{"rollout.permille", CTL_UNSIGNED, "per mille", "share of hosts in which the mode applies",
+	{P("predicted.tables", CTL_SIZE, "bytes", "observing: tables that 'on' would have freed"),
+	 .get = engine_predicted_tables},
+	{P("predicted.spared_calls", CTL_UINT64, "calls", "observing: zaps that 'on' would spare"),
+	 SAMPLE(stats.counter[STAT_PREDICTED_SPARED])},
+
+	{P("rollout.bucket", CTL_UNSIGNED, "", "of this host, 0 to 999"), .get = get_bucket},
+	{P("rollout.permille", CTL_UNSIGNED, "per mille",
+	   "share of hosts in which the mode applies"),
 	 .get = get_permille},
-	{"rollout.salt", CTL_STRING, "", "with which the bucket was computed", .text = text_salt},
-	{"rollout.id", CTL_STRING, "", "the same; empty: the host's machine ID", .text = text_id},
-	{"rollout.others", CTL_STRING, "", "mode on hosts out of the rollout", .get = get_others,
+	{P("rollout.salt", CTL_STRING, "", "with which the bucket was computed"),
+	 .text = text_salt},
+	{P("rollout.id", CTL_STRING, "", "the same; empty: the host's machine ID"),
+	 .text = text_id},
+	{P("rollout.others", CTL_STRING, "", "mode on hosts out of the rollout"), .get = get_others,
 	 .labels = mode_label},
-	{"rollout.program", CTL_STRING, "", "name that sections are matched with",
+	{P("rollout.program", CTL_STRING, "", "name that sections are matched with"),
 	 .text = text_program},
-	{"rollout.rule", CTL_STRING, "", "section that the mode is from", .text = text_rule},
-	{"rollout.reason", CTL_STRING, "", "why the process was started in its mode",
+	{P("rollout.rule", CTL_STRING, "", "section that the mode is from"), .text = text_rule},
+	{P("rollout.reason", CTL_STRING, "", "why the process was started in its mode"),
 	 .text = text_rollout_reason},
 
-	{"tune.mode", CTL_STRING, "", "off, advise or apply", .get = get_tune, .labels = tune_label,
-	 .write = write_tune},
-	{"tune.background_thread", CTL_BOOL, "", "in force", .get = get_background},
-	{"tune.advised_background_thread", CTL_BOOL, "", "what the traffic calls for",
+	{P("tune.mode", CTL_STRING, "", "off, advise or apply"), .get = get_tune,
+	 .labels = tune_label, .write = write_tune},
+	{P("tune.background_thread", CTL_BOOL, "", "in force"), .get = get_background},
+	{P("tune.advised_background_thread", CTL_BOOL, "", "what the traffic calls for"),
 	 .get = get_advised_background},
-	{"tune.reason", CTL_STRING, "", "why", .text = text_tune_reason},
+	{P("tune.reason", CTL_STRING, "", "why"), .text = text_tune_reason},
 
-	{"arenas", CTL_UNSIGNED, "", "one more than the highest that anything is known of",
+	{P("arenas", CTL_UNSIGNED, "", "one more than the highest that anything is known of"),
 	 .get = get_arenas},
-	{"arena.<i>.purges", CTL_UINT64, "calls", "purges", ARENA(purges)},
-	{"arena.<i>.purged", CTL_UINT64, "bytes", "what they gave up", ARENA(purged)},
-	{"arena.<i>.purged_whole", CTL_UINT64, "bytes", "of these, in regions that one covered",
+	{P("arena.<i>.purges", CTL_UINT64, "calls", "purges"), ARENA(purges)},
+	{P("arena.<i>.purged", CTL_UINT64, "bytes", "what they gave up"), ARENA(purged)},
+	{P("arena.<i>.purged_whole", CTL_UINT64, "bytes", "of these, in regions that one covered"),
 	 ARENA(purged_whole)},
-	{"arena.<i>.taken_back", CTL_UINT64, "bytes", "what was taken back", ARENA(taken_back)},
-	{"arena.<i>.dirty_decay_ms", CTL_SSIZE, "ms", "in force", ARENA(dirty_decay_ms)},
-	{"arena.<i>.muzzy_decay_ms", CTL_SSIZE, "ms", "in force", ARENA(muzzy_decay_ms)},
-	{"arena.<i>.advised_dirty_decay_ms", CTL_SSIZE, "ms", "what the traffic calls for",
+	{P("arena.<i>.taken_back", CTL_UINT64, "bytes", "what was taken back"), ARENA(taken_back)},
+	{P("arena.<i>.dirty_decay_ms", CTL_SSIZE, "ms", "in force"), ARENA(dirty_decay_ms)},
+	{P("arena.<i>.muzzy_decay_ms", CTL_SSIZE, "ms", "in force"), ARENA(muzzy_decay_ms)},
+	{P("arena.<i>.advised_dirty_decay_ms", CTL_SSIZE, "ms", "what the traffic calls for"),
 	 ARENA(advised_dirty_ms)},
-	{"arena.<i>.advised_muzzy_decay_ms", CTL_SSIZE, "ms", "what the traffic calls for",
+	{P("arena.<i>.advised_muzzy_decay_ms", CTL_SSIZE, "ms", "what the traffic calls for"),
 	 ARENA(advised_muzzy_ms)},
-	{"arena.<i>.reason", CTL_STRING, "", "why", .read = read_arena},
+	{P("arena.<i>.reason", CTL_STRING, "", "why"), .read = read_arena},
 };
 
 const size_t ctl_property_count = sizeof(ctl_properties) / sizeof(ctl_properties[0]);

@@ -10,16 +10,12 @@
 #include "os.h"
 #include "policy.h"
 #include "pool.h"
+#include "predict.h"
 #include "region.h"
 #include "sweep.h"
 #include "worker.h"
 
 struct engine engine;
-
-enum conf_mode engine_mode(void)
-{
-	return engine.mode;
-}
 
 const char *engine_backend_name(void)
 {
@@ -28,12 +24,14 @@ const char *engine_backend_name(void)
 
 enum conf_mode engine_init(const struct conf *c)
 {
-	engine.mode = conf_effective_mode(c);
-	if (engine.mode == CONF_OFF)
-		return engine.mode;
+	enum conf_mode mode = conf_effective_mode(c);
+
+	atomic_store(&engine.started, false);
+	atomic_store(&engine.mode, mode);
+	if (mode == CONF_OFF)
+		return mode;
+	stats_init();
 	backend_choose(c->backend);
-	if (engine.mode != CONF_ON)
-		return engine.mode;
 	engine.batch_bytes = c->batch_bytes;
 	engine.keep_bytes = c->keep_bytes;
 	engine.alive = (_Atomic uint32_t *)os.wiped_on_fork();
@@ -43,7 +41,14 @@ enum conf_mode engine_init(const struct conf *c)
 	}
 	batch_init(&(struct batch_limits){.bytes = c->batch_bytes, .may_remap = true});
 	policy_init(c->keep_bytes);
-	return engine.mode;
+	predict_init(c->batch_bytes);
+	predict_after_fork();
+	atomic_store(&engine.paused, false);
+	atomic_store(&engine.pauses, 0);
+	atomic_store(&engine.accounts, false);
+	engine_decide();
+	atomic_store(&engine.started, true);
+	return mode;
 }
 
 static void add_kept(struct region *r, void *arg)
@@ -59,6 +64,7 @@ static void fix_after_fork(void)
 	uint64_t kept[2] = {0}; /* pages, excess */
 
 	stats_reset();
+	predict_after_fork();
 	backend_after_fork();
 	batch_after_fork();
 	sweep_after_fork();
@@ -68,7 +74,7 @@ static void fix_after_fork(void)
 
 void engine_fork_child(void)
 {
-	if (engine.mode != CONF_ON || engine.alive)
+	if (!engine_started() || engine.alive)
 		return;
 	worker_forget();
 	fix_after_fork();
@@ -78,7 +84,7 @@ void engine_after_fork(void)
 {
 	uint32_t state = ALIVE_NEEDS_FIX;
 
-	if (engine.mode != CONF_ON || !engine.alive)
+	if (!engine_started() || !engine.alive)
 		return;
 	if (atomic_compare_exchange_strong(engine.alive, &state, ALIVE_FIXING)) {
 		fix_after_fork();
@@ -93,7 +99,7 @@ bool engine_map(void *addr, size_t len, bool ours)
 {
 	uint64_t t = stats_hook_begin();
 
-	if (engine.mode != CONF_ON)
+	if (!engine_has_acted())
 		return false;
 	engine_check_fork();
 	if (!region_map((uintptr_t)addr, len, ours))
@@ -105,7 +111,7 @@ bool engine_map(void *addr, size_t len, bool ours)
 
 bool engine_own(void *addr, size_t len)
 {
-	return engine.mode == CONF_ON && region_own((uintptr_t)addr, len);
+	return engine_has_acted() && region_own((uintptr_t)addr, len);
 }
 
 void engine_pad(void *end)
@@ -226,33 +232,24 @@ bool engine_release(void *start, size_t len)
 	uint64_t t = stats_hook_begin();
 	bool kick = false, defer;
 
-	stats_add(STAT_RELEASED, len);
-	if (engine.mode != CONF_ON || atomic_load_explicit(&engine.paused, memory_order_relaxed)) {
-		stats_add(STAT_DECLINED, len);
-		return false;
-	}
+	if (!engine_acts())
+		return engine_release_idle(addr, end);
 	engine_check_fork();
 	/* A kernel that refuses (locked memory, a filter) has to say so to the allocator. */
-	if (batch_stuck(len)) {
-		stats_add(STAT_DECLINED, len);
-		return false;
-	}
-	/* First whatever may fail: a release is taken whole or not at all. */
-	FOR_PARTS(p, addr, end)
-	if (!region_get(p.addr)) {
-		stats_add(STAT_DECLINED, len);
-		return false;
-	}
+	if (batch_stuck(len) || !engine_have_records(addr, end))
+		return engine_decline(len);
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
 	defer = deferring() && make_room(len, &kick);
+	/* First: what is counted of a zap may not be ahead of it. */
+	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);
 	kick |= engine_make_pending(addr, end);
-	if (defer)
-		stats_add(STAT_DEFERRED, len);
-	else
+	if (!defer)
 		kick |= !flush_range(addr, end);
 	if (kick)
 		worker_kick();
+	else if (!defer)
+		worker_stir();
 	stats_hook_end(STAT_HOOK_RELEASE, t);
 	return true;
 }
@@ -262,10 +259,10 @@ bool engine_unmap(void *start, size_t len)
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
 	uint64_t t = stats_hook_begin(), deadline = 0;
 
-	if (engine.mode == CONF_OFF)
+	if (!engine_started())
 		return true;
 	sweep_forget(addr, end);
-	if (engine.mode != CONF_ON)
+	if (!engine_has_acted())
 		return true;
 	engine_check_fork();
 	FOR_PARTS(p, addr, end)
@@ -307,9 +304,10 @@ bool engine_is_ours(void *start, size_t len)
 
 void engine_zapped(void *start, size_t len, bool dropped)
 {
-	if (engine.mode == CONF_OFF || atomic_load_explicit(&engine.paused, memory_order_relaxed))
+	if (!engine_started())
 		return;
 	engine_check_fork();
+	worker_stir();
 	stats_add(STAT_ZAPPED_BY_OTHERS, len);
 	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped, engine_sweeps()))
 		worker_kick();
@@ -317,13 +315,13 @@ void engine_zapped(void *start, size_t len, bool dropped)
 
 void engine_gone(void *addr, size_t len)
 {
-	if (engine.mode != CONF_OFF)
+	if (engine_started())
 		sweep_forget((uintptr_t)addr, (uintptr_t)addr + len);
 }
 
 void engine_moved(void *from, void *to, size_t len)
 {
-	if (engine.mode == CONF_OFF)
+	if (!engine_started())
 		return;
 	engine_check_fork();
 	if (sweep_moved((uintptr_t)from, (uintptr_t)to, len, engine_sweeps()))
@@ -332,12 +330,17 @@ void engine_moved(void *from, void *to, size_t len)
 
 uint64_t engine_reclaimable(void)
 {
-	return engine.mode == CONF_OFF ? 0 : sweep_reclaimable();
+	return engine_started() ? sweep_reclaimable() : 0;
+}
+
+uint64_t engine_predicted_tables(void)
+{
+	return engine_mode_in_force() == CONF_OBSERVE ? sweep_reclaimable() : 0;
 }
 
 bool engine_sweeps(void)
 {
-	return engine.mode == CONF_ON && backend_asks();
+	return engine_acts() && backend_asks();
 }
 
 void engine_sweep(void)
@@ -345,7 +348,7 @@ void engine_sweep(void)
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
 	/* Observing, what was noted is only counted. */
-	if (engine.mode == CONF_ON && !sweep_idle())
+	if (engine_acts() && !sweep_idle())
 		sweep_run(&f);
 }
 
@@ -353,7 +356,7 @@ void engine_flush(void)
 {
 	FLIGHT_ON_STACK(f, 4 * FLIGHT_SMALL);
 
-	if (engine.mode != CONF_ON)
+	if (!engine_has_acted())
 		return;
 	engine_check_fork();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
@@ -365,7 +368,7 @@ void engine_trim(uint64_t least)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
-	if (engine.mode != CONF_ON)
+	if (!engine_has_acted())
 		return;
 	engine_check_fork();
 	(void)batch_flush_some(least, STAT_FLUSH_BYTES, &f);
@@ -392,6 +395,7 @@ void engine_set_batch_bytes(uint64_t n)
 {
 	atomic_store(&engine.batch_bytes, n);
 	batch_limit(n);
+	predict_init(n);
 	if (batch_in_the_way(0))
 		engine_flush();
 }
@@ -400,16 +404,6 @@ void engine_set_keep_bytes(uint64_t n)
 {
 	atomic_store(&engine.keep_bytes, n);
 	policy_set_budget(atomic_load(&engine.pressure) ? 0 : n);
-}
-
-void engine_pause(bool paused)
-{
-	atomic_store(&engine.paused, paused);
-}
-
-bool engine_paused(void)
-{
-	return atomic_load(&engine.paused);
 }
 
 void engine_pressure(bool high)

@@ -25,12 +25,27 @@ enum engine_reuse {
 };
 
 /*
- * Start with a configuration: choose a backend, open the pressure file. Call once, before any hook
- * is installed. Does not start the worker. Returns the mode in force.
+ * Start with a configuration: choose a backend. Call once, before any hook is installed. Does not start
+ * the worker. Returns the mode; in mode off nothing was started.
  */
 enum conf_mode engine_init(const struct conf *c);
 
+/*
+ * The mode as it was set, and as it is in force: off while the kill file exists.
+ *
+ * From the first time that it is on, the engine keeps account of what it is told in every mode, so that
+ * going back to on is exact. In the other modes what is released is zapped at once, as the allocator
+ * would have it, and no table is reclaimed. Before that time it takes no page.
+ */
 enum conf_mode engine_mode(void);
+enum conf_mode engine_mode_in_force(void);
+/* Has engine_init() started anything? */
+bool engine_started(void);
+/* Change it while running: from on, what is pending is flushed before this returns. After engine_init
+ * has started something; any thread, not from a hook. */
+void engine_set_mode(enum conf_mode mode);
+/* Is account kept? */
+bool engine_accounts(void);
 /* A name for reports: that of the backend. */
 const char *engine_backend_name(void);
 
@@ -71,7 +86,9 @@ void engine_moved(void *from, void *to, size_t len);
 /* Bytes of page tables that are empty because of such zaps, and that MADV_PT_RECLAIM would free. Looks
  * at each of those regions: for reports. */
 uint64_t engine_reclaimable(void);
-/* Is there anything to be swept on this kernel, ever? */
+/* The same while observing, where it tells what mode on would have freed by now; 0 in other modes. */
+uint64_t engine_predicted_tables(void);
+/* Is what others zap swept, on this kernel and in this mode? */
 bool engine_sweeps(void);
 /* Sweep now, in the calling thread, if there is anything: where no worker runs. */
 void engine_sweep(void);
@@ -90,9 +107,12 @@ uint64_t engine_keep_bytes(void);
 void engine_set_keep_bytes(uint64_t bytes);
 
 /* For the worker. */
-void engine_pause(
-	bool paused); /* the kill switch: stop deferring and reclaiming, keep the account */
+void engine_pause(bool paused); /* the kill switch */
 bool engine_paused(void);
+/* Does it defer and reclaim, now? *pauses: how often it has stopped to; what was zapped meanwhile is
+ * made up for by engine_catch_up(). */
+bool engine_acting(uint32_t *pauses);
+void engine_catch_up(void);
 void engine_pressure(bool high); /* under memory pressure nothing is deferred and nothing kept */
 
 /* In the child after fork: put the account right, if that has not been done. Every verb does so

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "engine.h"
@@ -15,9 +16,13 @@ enum alive { ALIVE_NEEDS_FIX, ALIVE_YES, ALIVE_FIXING };
 struct engine {
 	_Atomic uint64_t batch_bytes;
 	_Atomic uint64_t keep_bytes;
-	enum conf_mode mode;
-	_Atomic bool paused;	 /* the kill file exists */
-	_Atomic bool pressure;	 /* memory is short */
+	_Atomic uint32_t mode;	 /* enum conf_mode */
+	_Atomic uint32_t pauses; /* how often it stopped acting */
+	_Atomic bool started;
+	_Atomic bool acts;     /* mode is on and nothing is paused: it defers and reclaims */
+	_Atomic bool accounts; /* it has acted once: what it was told of pages has to stay right */
+	_Atomic bool paused;   /* the kill file exists */
+	_Atomic bool pressure; /* memory is short */
 	_Atomic uint32_t *alive; /* enum alive, in memory that fork wipes; NULL if there is none */
 };
 
@@ -30,6 +35,26 @@ static inline void engine_check_fork(void)
 			     0))
 		engine_after_fork();
 }
+
+static inline bool engine_acts(void)
+{
+	return atomic_load_explicit(&engine.acts, memory_order_relaxed);
+}
+
+static inline bool engine_has_acted(void)
+{
+	return atomic_load_explicit(&engine.accounts, memory_order_relaxed);
+}
+
+/* Work acts out anew, from the mode and the kill switch. */
+void engine_decide(void);
+/* A release while it does not act. */
+bool engine_release_idle(uintptr_t addr, uintptr_t end);
+/* A release is left to the allocator: counts that, and returns false. */
+bool engine_decline(size_t len);
+/* Has every region of the range a record? What may fail comes first, so that a release is taken whole
+ * or not at all. */
+bool engine_have_records(uintptr_t addr, uintptr_t end);
 
 /* in use -> pending, and onto the queue. True if that had been empty. */
 bool engine_make_pending(uintptr_t addr, uintptr_t end);

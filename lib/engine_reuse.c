@@ -203,7 +203,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	bool strangers = false;
 	REGION_SET(dirty);
 
-	if (engine.mode != CONF_ON)
+	if (!engine_has_acted())
 		return ENGINE_STRANGERS;
 	engine_check_fork();
 	decide(&runs, addr, end);
@@ -253,7 +253,7 @@ void engine_zero(void *start, size_t len)
 
 	/* Not deferring, it does what jemalloc would: everything is zapped. */
 	runs.keep_to = addr;
-	if (engine.mode == CONF_ON && !atomic_load_explicit(&engine.paused, memory_order_relaxed)) {
+	if (engine_acts()) {
 		engine_check_fork();
 		runs.keep_to += bytes(policy_prefix(runs.range));
 		runs.untouched = policy_untouched(runs.range);

@@ -80,8 +80,8 @@ static unsigned percentile(const uint64_t *hist, uint64_t samples, unsigned perc
 static void text_line(struct export_buf *b, const char *name, uint64_t v, const char *help)
 {
 	export_str(b, "  ");
-	str_left(b, name, 18);
-	export_u64_pad(b, v, 20);
+	str_left(b, name, 22);
+	export_u64_pad(b, v, 16);
 	export_str(b, "  ");
 	export_str(b, help);
 	export_str(b, "\n");

@@ -115,17 +115,38 @@ static unsigned unkeep(struct region *r, unsigned from, unsigned to, unsigned *e
 	return n;
 }
 
-unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
-			unsigned *excess)
+static unsigned give_up(struct region *r, unsigned from, unsigned to, unsigned state,
+			unsigned *unkept, unsigned *excess)
 {
 	unsigned n = 0;
 	uint64_t was;
 
-	/* First the kept bits: once a page is pending its next owner may set them again. */
+	/* First the kept bits: once a page is given up its next owner may set them again. */
 	*unkept = unkeep(r, from, to, excess);
 	FOR_WORDS(i, from, to)
-	n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), S_PENDING, &was));
+	n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), state, &was));
 	return n;
+}
+
+unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
+			unsigned *excess)
+{
+	return give_up(r, from, to, S_PENDING, unkept, excess);
+}
+
+void region_vacate(struct region *r, unsigned from, unsigned to, unsigned *unkept, unsigned *excess)
+{
+	(void)give_up(r, from, to, S_EMPTY, unkept, excess);
+}
+
+bool region_mark_empty(struct region *r)
+{
+	uint64_t was;
+
+	for (unsigned i = 0; i < region_words(); i++)
+		if (in_state(atomic_load(&r->word[i]), S_EMPTY) != FIELDS)
+			return false;
+	return move(&r->word[0], 1, FROM(S_EMPTY), S_PENDING, &was) != 0;
 }
 
 unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,

@@ -103,6 +103,12 @@ bool region_use_untouched(uintptr_t addr);
 unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
 			unsigned *excess);
 
+/* in use -> empty for [from, to), zapped by their owner. As region_release otherwise. */
+void region_vacate(struct region *r, unsigned from, unsigned to, unsigned *unkept,
+		   unsigned *excess);
+/* If all of r is empty: make its first page pending, so that a flush takes the whole. True if so. */
+bool region_mark_empty(struct region *r);
+
 /*
  * pending, empty -> in use for [from, to). Pages found pending are set in *dirty (not cleared
  * first) and counted in *pending; *strangers is set if a page was in use already. Returns the first

@@ -2,33 +2,82 @@
 /* stats - see stats.h. */
 #include "stats.h"
 
+#include <pthread.h>
+
 #include "os.h"
 
 struct stats_shard stats_shards[STATS_SHARDS];
 
-static _Atomic unsigned next_shard;
-/* Initial-exec: reading it must never call into the dynamic linker, which may allocate. */
-static __thread struct stats_shard *my_shard __attribute__((tls_model("initial-exec")));
+__thread struct stats_mine stats_mine __attribute__((tls_model("initial-exec")));
 
-struct stats_shard *stats_shard(void)
+static _Atomic unsigned next_shared;
+
+/*
+ * How a thread's end is heard of. Setting it happens in a hook, and glibc allocates for the 33rd key and
+ * those after it: with such a one no thread gets a shard of its own.
+ */
+#define KEYS_IN_PLACE 32
+static pthread_key_t end_of_thread;
+static _Atomic bool hears_of_ends;
+
+/* Others of its destructors may still count. */
+static void thread_ends(void *shard)
 {
-	if (__builtin_expect(!my_shard, 0))
-		my_shard = &stats_shards[atomic_fetch_add(&next_shard, 1) % STATS_SHARDS];
-	return my_shard;
+	stats_mine.alone = false;
+	stats_mine.shard = &stats_shards[STATS_ALONE];
+	atomic_store_explicit(&((struct stats_shard *)shard)->taken, false, memory_order_release);
 }
 
-uint64_t stats_hook_begin(void)
+void stats_init(void)
 {
-	/* A shard shared by threads may lose a tick; the sample only moves. */
-	if (stats_shard()->tick++ % STATS_SAMPLE_EVERY)
-		return 0;
+	if (atomic_load(&hears_of_ends) || pthread_key_create(&end_of_thread, thread_ends))
+		return;
+	if (end_of_thread < KEYS_IN_PLACE)
+		atomic_store(&hears_of_ends, true);
+	else
+		(void)pthread_key_delete(end_of_thread);
+}
+
+static struct stats_shard *take_alone(void)
+{
+	for (unsigned i = 0; i < STATS_ALONE; i++) {
+		struct stats_shard *s = &stats_shards[i];
+
+		if (atomic_load_explicit(&s->taken, memory_order_relaxed) ||
+		    atomic_exchange_explicit(&s->taken, true, memory_order_acquire))
+			continue;
+		if (!pthread_setspecific(end_of_thread, s))
+			return s;
+		atomic_store(&s->taken, false);
+		break;
+	}
+	return NULL;
+}
+
+void stats_take(void)
+{
+	struct stats_shard *s = atomic_load(&hears_of_ends) ? take_alone() : NULL;
+
+	stats_mine.alone = s != NULL;
+	stats_mine.shard =
+		s ? s
+		  : &stats_shards[STATS_ALONE + atomic_fetch_add(&next_shared, 1) % STATS_SHARED];
+}
+
+void stats_fork_child(void)
+{
+	for (unsigned i = 0; i < STATS_ALONE; i++)
+		if (&stats_shards[i] != stats_mine.shard)
+			atomic_store(&stats_shards[i].taken, false);
+}
+
+uint64_t stats_clock(void)
+{
 	return os.clock_ns();
 }
 
-void stats_hook_end(enum stat_hook h, uint64_t start)
+void stats_hook_count(enum stat_hook h, uint64_t start)
 {
-	if (!start)
-		return;
 	uint64_t ns = os.clock_ns() - start;
 	unsigned b = ns ? 63 - (unsigned)__builtin_clzll(ns) : 0;
 
@@ -45,6 +94,8 @@ void stats_snapshot(struct stats_snapshot *out)
 		for (unsigned i = 0; i < STATS_SHARDS; i++)
 			out->counter[c] += atomic_load_explicit(&stats_shards[i].counter[c],
 								memory_order_acquire);
+	out->counter[STAT_RELEASED] += out->counter[STAT_DEFERRED] + out->counter[STAT_UNDEFERRED] +
+				       out->counter[STAT_DECLINED] + out->counter[STAT_PASSED];
 	for (unsigned i = 0; i < STATS_SHARDS; i++) {
 		struct stats_shard *s = &stats_shards[i];
 

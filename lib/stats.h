@@ -2,15 +2,19 @@
 /*
  * stats - counters, sharded by thread.
  *
- * A thread adds to the shard it was given at its first count, without a lock and without sharing a
- * cache line with its neighbours. A snapshot adds the shards up; it is exact once the counting
- * threads are quiet and may lag by the counts in progress otherwise. What a thread counts first and has
- * a lower number is never behind in it: no more is deferred and declined than was released.
+ * A thread adds to the shard it was given at its first count. As long as there are enough, that is its own
+ * until it ends, and adding is an ordinary addition; later threads share some, and add atomically. A
+ * snapshot adds the shards up; it is exact once the counting
+ * threads are quiet and may lag by the counts in progress otherwise. What is counted later in a course
+ * of events stands further down in the list, and is read first: so a snapshot never shows more of an
+ * effect than of its cause (zapped <= released). Not counted but added up is what is released: it is
+ * deferred, undeferred, declined or passed.
  */
 #ifndef PTR_STATS_H
 #define PTR_STATS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* X(identifier, name, kind, help): kind is "bytes" or "calls"; every one only grows. */
@@ -19,7 +23,9 @@
 	X(STAT_UNMAPPED, "unmapped", "bytes", "address space returned to the kernel")              \
 	X(STAT_RELEASED, "released", "bytes", "pages given up by the allocator")                   \
 	X(STAT_DEFERRED, "deferred", "bytes", "released pages whose zap was put off")              \
+	X(STAT_UNDEFERRED, "undeferred", "bytes", "released pages flushed at once")                \
 	X(STAT_DECLINED, "declined", "bytes", "released pages left to the allocator")              \
+	X(STAT_PASSED, "passed", "bytes", "released pages zapped at once while off")               \
 	X(STAT_REUSED, "reused", "bytes", "pages taken back by the allocator")                     \
 	X(STAT_CANCELLED, "cancelled", "bytes", "pending pages taken back before their zap")       \
 	X(STAT_KEPT, "kept", "bytes", "cancelled pages that stayed resident")                      \
@@ -43,6 +49,8 @@
 	X(STAT_REUSE_WAITS, "reuse_waits", "events", "reuses that met a zap in flight")            \
 	X(STAT_REUSE_TIMEOUTS, "reuse_timeouts", "events", "reuses refused after waiting")         \
 	X(STAT_POLICY_SAMPLES, "policy_samples", "events", "releases sampled for touched pages")   \
+	X(STAT_PREDICTED_SPARED, "predicted_spared_calls", "events",                               \
+	  "observing: zaps that 'on' would spare")                                                 \
 	X(STAT_SYS_MADVISE, "sys_madvise", "calls", "madvise calls by flushes")                    \
 	X(STAT_SYS_MADVISE_REUSE, "sys_madvise_reuse", "calls", "madvise calls on reuse")          \
 	X(STAT_SYS_PROCESS_MADVISE, "sys_process_madvise", "calls",                                \
@@ -65,14 +73,23 @@ enum stat {
 /* Hooks whose time is sampled, and the histogram's buckets: bucket b holds [2^b, 2^(b+1)) ns. */
 enum stat_hook { STAT_HOOK_RELEASE, STAT_HOOK_REUSE, STAT_HOOK_MAP, STAT_HOOK_UNMAP, STAT_HOOKS };
 #define STATS_BUCKETS	   32
-#define STATS_SAMPLE_EVERY 16
+#define STATS_SAMPLE_EVERY 256
 
-#define STATS_SHARDS 64
+#define STATS_ALONE  64 /* shards that belong to one thread at a time */
+#define STATS_SHARED 16 /* shards of all threads beyond these */
+#define STATS_SHARDS (STATS_ALONE + STATS_SHARED)
+
+/* Without counters there is something to measure their cost against: bench/hook-cost. */
+#ifdef PTR_NO_STATS
+#define STATS_COUNTED 0
+#else
+#define STATS_COUNTED 1
+#endif
 
 struct stats_shard {
 	_Atomic uint64_t counter[STAT_COUNT];
 	_Atomic uint32_t hook_ns[STAT_HOOKS][STATS_BUCKETS];
-	uint32_t tick;
+	_Atomic bool taken; /* by a thread that is alive */
 } __attribute__((aligned(256)));
 
 struct stats_snapshot {
@@ -82,18 +99,59 @@ struct stats_snapshot {
 
 extern struct stats_shard stats_shards[STATS_SHARDS];
 
+/* What a thread has of all this. Initial-exec: reading it must never call into the dynamic linker, which
+ * may allocate. */
+struct stats_mine {
+	struct stats_shard *shard; /* NULL before its first count */
+	bool alone;		   /* nobody else adds to it */
+	uint32_t tick;
+};
+extern __thread struct stats_mine stats_mine __attribute__((tls_model("initial-exec")));
+
+/* Before the first thread counts; not from a hook. Without it all shards are shared. */
+void stats_init(void);
+/* In the fork handler of a child: the shards of threads that are not there are free again. */
+void stats_fork_child(void);
+/* Give the calling thread a shard. */
+void stats_take(void);
+
 /* The calling thread's shard. */
-struct stats_shard *stats_shard(void);
+static inline struct stats_shard *stats_shard(void)
+{
+	if (__builtin_expect(!stats_mine.shard, 0))
+		stats_take();
+	return stats_mine.shard;
+}
 
 /* Count n of s. Any thread, lock-free, never fails. */
 static inline void stats_add(enum stat s, uint64_t n)
 {
-	atomic_fetch_add_explicit(&stats_shard()->counter[s], n, memory_order_release);
+	_Atomic uint64_t *counter = &stats_shard()->counter[s];
+
+	if (!STATS_COUNTED)
+		return;
+	if (__builtin_expect(stats_mine.alone, 1))
+		atomic_store_explicit(counter,
+				      atomic_load_explicit(counter, memory_order_relaxed) + n,
+				      memory_order_release);
+	else
+		atomic_fetch_add_explicit(counter, n, memory_order_release);
 }
 
+uint64_t stats_clock(void);
 /* Begin timing a hook: 0 for a call that is not sampled, else a start time for stats_hook_end. */
-uint64_t stats_hook_begin(void);
-void stats_hook_end(enum stat_hook h, uint64_t start);
+static inline uint64_t stats_hook_begin(void)
+{
+	if (!STATS_COUNTED || __builtin_expect(stats_mine.tick++ % STATS_SAMPLE_EVERY, 1))
+		return 0;
+	return stats_clock();
+}
+void stats_hook_count(enum stat_hook h, uint64_t start);
+static inline void stats_hook_end(enum stat_hook h, uint64_t start)
+{
+	if (__builtin_expect(start != 0, 0))
+		stats_hook_count(h, start);
+}
 
 void stats_snapshot(struct stats_snapshot *out);
 const char *stats_name(enum stat s);

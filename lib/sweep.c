@@ -206,6 +206,21 @@ static void requeue(struct region *r, void *arg)
 		push(r);
 }
 
+void sweep_put_off(void)
+{
+	struct region *r = atomic_exchange(&queue, NULL), *next;
+
+	for (; r; r = next) {
+		next = atomic_load_explicit(&r->next_sweep, memory_order_relaxed);
+		atomic_fetch_and(&r->flags, ~(uint32_t)REGION_SWEEP);
+	}
+}
+
+void sweep_requeue(void)
+{
+	region_each(requeue, NULL);
+}
+
 void sweep_after_fork(void)
 {
 	atomic_store(&queue, NULL);

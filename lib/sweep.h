@@ -49,6 +49,11 @@ bool sweep_idle(void);
  */
 uint64_t sweep_reclaimable(void);
 
+/* Empty the queue, and ask about none. What was noted stays noted. */
+void sweep_put_off(void);
+/* Queue anew what was noted while nothing was to be asked. Any thread; looks at every record. */
+void sweep_requeue(void);
+
 /* The child after fork, alone: rebuild the queue from the records. After batch_after_fork. */
 void sweep_after_fork(void);
 

@@ -10,6 +10,7 @@
 #include "batch.h"
 #include "engine.h"
 #include "os.h"
+#include "predict.h"
 #include "pressure.h"
 #include "sweep.h"
 
@@ -22,7 +23,7 @@
 #define REFUSED_MS  1000 /* how often what the kernel refused is tried again */
 #define PAGE_MS	    200	 /* how often the statistics page is written, while something happens */
 
-enum { ASLEEP, TICKING };
+enum { ASLEEP, TICKING, NUDGED };
 
 /* What the worker is told, and sleeps on. */
 static _Atomic uint32_t word;
@@ -64,7 +65,8 @@ void worker_set_report(void (*fn)(void))
 void worker_set_page(void (*fn)(void))
 {
 	atomic_store(&page, fn);
-	worker_stir();
+	atomic_store(&stirred, true);
+	worker_nudge();
 }
 
 void worker_set_chore(bool (*fn)(void))
@@ -89,6 +91,7 @@ static bool set_period(_Atomic uint64_t *period, uint64_t ms)
 	if (!ms || ms > CONF_MS_MAX)
 		return false;
 	atomic_store(period, ms);
+	worker_nudge();
 	return true;
 }
 
@@ -112,6 +115,13 @@ void worker_kick(void)
 	os.futex_wake(&word, 1);
 }
 
+void worker_nudge(void)
+{
+	atomic_store(&word, NUDGED);
+	stats_add(STAT_SYS_FUTEX, 1);
+	os.futex_wake(&word, 1);
+}
+
 void worker_stir(void)
 {
 	if (atomic_load_explicit(&stirred, memory_order_relaxed))
@@ -123,6 +133,7 @@ void worker_stir(void)
 /* When each of the worker's duties is due. */
 struct duties {
 	uint64_t tick, sweep, kill, pressure, relief, retry, chore, report, page;
+	uint32_t pauses; /* of the engine, that were caught up with */
 };
 
 static bool page_wanted(void)
@@ -132,6 +143,9 @@ static bool page_wanted(void)
 
 static bool due(uint64_t *at, uint64_t now, uint64_t every)
 {
+	/* The period may have become shorter since. */
+	if (*at > now + every)
+		*at = now + every;
 	if (now < *at)
 		return false;
 	*at = now + every;
@@ -153,6 +167,22 @@ static void look_for_kill_file(struct flight *f)
 		batch_flush_all(STAT_FLUSH_REQUEST, f);
 }
 
+/* The engine was switched, off or on. */
+static void follow_mode(struct duties *d, struct flight *f)
+{
+	uint32_t pauses;
+	bool acting = engine_acting(&pauses);
+
+	if (!acting && !batch_idle())
+		batch_flush_all(STAT_FLUSH_REQUEST, f);
+	if (!acting)
+		sweep_put_off();
+	if (acting && pauses != d->pauses) {
+		d->pauses = pauses;
+		engine_catch_up();
+	}
+}
+
 static void look_for_pressure(struct duties *d, uint64_t now, struct flight *f)
 {
 	if (!pressure_armed())
@@ -163,6 +193,12 @@ static void look_for_pressure(struct duties *d, uint64_t now, struct flight *f)
 	engine_pressure(true);
 	d->relief = now + PRESSED_MS * MS;
 	batch_flush_all(STAT_FLUSH_PRESSURE, f);
+}
+
+static void tick(struct flight *f)
+{
+	predict_tick();
+	batch_tick(f);
 }
 
 static void do_chore(struct duties *d, uint64_t now)
@@ -180,6 +216,7 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 {
 	if (due(&d->kill, now, KILL_MS * MS))
 		look_for_kill_file(f);
+	follow_mode(d, f);
 	if (due(&d->pressure, now, PRESSURE_MS * MS))
 		look_for_pressure(d, now, f);
 	if (d->relief && now >= d->relief) {
@@ -191,7 +228,7 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 	else if (due(&d->retry, now, REFUSED_MS * MS))
 		batch_retry();
 	if (due(&d->tick, now, atomic_load(&batch_ms) * MS / 2))
-		batch_tick(f);
+		tick(f);
 	if (due(&d->sweep, now, atomic_load(&sweep_ms) * MS))
 		sweep_run(f);
 	do_chore(d, now);
@@ -199,12 +236,12 @@ static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 
 	if (tell && due(&d->report, now, conf.stats_interval_ms * MS))
 		tell();
-	void (*write)(void) = atomic_load(&page);
+	void (*show)(void) = atomic_load(&page);
 
 	if (page_wanted() && due(&d->page, now, PAGE_MS * MS)) {
 		/* First: what happens from here on may be missing in it. */
 		atomic_store(&stirred, false);
-		write();
+		show();
 	}
 }
 

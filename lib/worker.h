@@ -35,13 +35,16 @@ bool worker_set_sweep_ms(uint64_t ms);
 /* Something is pending: wake it if it sleeps. For hooks. */
 void worker_kick(void);
 
+/* Something has changed that moves what is due: have it look again, whatever it waits for. Not for hooks. */
+void worker_nudge(void);
+
 /* Something to do about once a second in the worker, until it returns false (and then again from
  * the next worker_set_chore). May allocate. One at a time. */
 void worker_set_chore(bool (*chore)(void));
 /* Something to do every stats_interval_ms (stats_file). May allocate. Looked at when it next wakes. */
 void worker_set_report(void (*report)(void));
 /* Something to do soon after anything happened, at most a few times a second (the statistics page). */
-void worker_set_page(void (*write)(void));
+void worker_set_page(void (*show)(void));
 /* Something has happened that the page would show: for hooks, now and then. */
 void worker_stir(void);
 

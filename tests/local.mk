@@ -76,11 +76,11 @@ tests_unit_libfixture_la_LIBADD = lib/libcore.la $(CMOCKA_LIBS)
 
 check_PROGRAMS += \
 	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-epoch tests/unit/t-engine tests/unit/t-imports \
-	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy tests/unit/t-properties \
+	tests/unit/t-limits tests/unit/t-model tests/unit/t-modes tests/unit/t-policy tests/unit/t-properties \
 	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-tune tests/unit/t-worker
 TESTS += \
 	tests/unit/t-backend tests/unit/t-ctl tests/unit/t-epoch tests/unit/t-engine tests/unit/t-imports \
-	tests/unit/t-limits tests/unit/t-model tests/unit/t-policy tests/unit/t-properties \
+	tests/unit/t-limits tests/unit/t-model tests/unit/t-modes tests/unit/t-policy tests/unit/t-properties \
 	tests/unit/t-refused tests/unit/t-reuse tests/unit/t-sweep tests/unit/t-tune tests/unit/t-worker
 tests_unit_t_backend_SOURCES = tests/unit/backend.c
 tests_unit_t_backend_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -106,6 +106,9 @@ tests_unit_t_engine_LDADD = tests/unit/libfixture.la
 tests_unit_t_model_SOURCES = tests/unit/model.c
 tests_unit_t_model_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_model_LDADD = tests/unit/libfixture.la
+tests_unit_t_modes_SOURCES = tests/unit/modes.c
+tests_unit_t_modes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_modes_LDADD = tests/unit/libfixture.la
 tests_unit_t_policy_SOURCES = tests/unit/policy.c
 tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_policy_LDADD = tests/unit/libfixture.la

@@ -11,6 +11,7 @@
  *	-B    hooks of its own on every arena before the start; -C: the same after a round
  *	-F    NULL from malloc is no failure
  *	-L    mlockall		-M    use up the mappings first		-S    signals, all the time
+ *	-O N  a thread changes libptreclaim's mode N times; rounds go on until it is through, and on is the last
  *	-I    a round for each line of stdin, answered by "round N"
  *	-W    at the end VmPTE has to come down to its floor; exit 4 if it does not
  *
@@ -189,6 +190,8 @@ static void rounds(void)
 	/* A second one meets what the first left pending, kept and empty. */
 	if (!opts.steps && !opts.hooks_after)
 		run_round();
+	while (opts.switches && !switches_done())
+		run_round();
 	for (unsigned n = 1; opts.steps; n++) {
 		(void)printf("round %u\n", n);
 		(void)fflush(stdout);
@@ -221,14 +224,12 @@ static void parse(int argc, char **argv)
 		char option;
 		unsigned *set;
 	} numbers[] = {
-		{'t', &opts.threads},
-		{'n', &opts.ops},
-		{'b', &opts.blocks},
-		{'k', &opts.keep},
+		{'t', &opts.threads}, {'n', &opts.ops},	     {'b', &opts.blocks},
+		{'k', &opts.keep},    {'O', &opts.switches},
 	};
 	int c;
 
-	while ((c = getopt(argc, argv, "t:n:b:m:s:k:ABCFLMSIW")) != -1) {
+	while ((c = getopt(argc, argv, "t:n:b:m:s:k:O:ABCFLMSIW")) != -1) {
 		check(c != '?', "an option");
 		for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 			if (c == flags[i].option)
@@ -260,6 +261,8 @@ int main(int argc, char **argv)
 	if (opts.hooks_before)
 		hooks_install();
 	make_workers();
+	if (opts.switches)
+		start_switches(opts.switches);
 	rounds();
 	if (opts.hooks_before || opts.hooks_after)
 		(void)printf("own hook called %lu times\n", hooks_called());

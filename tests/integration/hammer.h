@@ -11,6 +11,7 @@
 
 struct hammer_opts {
 	unsigned threads, ops, blocks, keep; /* keep: blocks in 1000 that survive a round */
+	unsigned switches;
 	size_t max;
 	uint64_t seed;
 	bool arenas, hooks_before, hooks_after, may_fail, lock, signals, steps, waste, full;
@@ -37,6 +38,9 @@ unsigned long hooks_called(void);
 void lock_everything(void);
 void fill_mappings(void);
 void start_signals(void);
+/* Change the mode so many times, from a thread of its own; has that come to its end? */
+void start_switches(unsigned n);
+bool switches_done(void);
 /* Wait up to a second for VmPTE to come down; print what it came to. False: it did not. */
 bool waste_goes(unsigned arenas, const char *when);
 

@@ -30,7 +30,7 @@ none_pending() {
 	[ "$(metric pending_bytes)" = 0 ]
 }
 
-# A round of the program, in which all is left to tcmalloc.
+# A round of the program, in which nothing is put off.
 # shellcheck disable=SC2317 # by wait_for
 nothing_deferred() {
 	local n
@@ -48,7 +48,7 @@ deferred_again() {
 
 # kill_file_works NAME=VALUE... PROGRAM...: the program does a round for each line on its standard input.
 kill_file_works() {
-	local pid in before declined
+	local pid in before passed
 	rm -f "$tmp/stats"
 	coproc host {
 		exec timeout -k 5 "$LIMIT" env \
@@ -65,9 +65,9 @@ kill_file_works() {
 	# It is looked for every half second, or later on a machine with much else to do.
 	wait_for nothing_deferred || fail "kill file: deferral goes on"
 	before=$(metric deferred_bytes_total)
-	declined=$(metric declined_bytes_total)
+	passed=$(metric passed_bytes_total)
 	round
-	wait_for more_than declined_bytes_total "${declined:-0}" || fail "kill file: nothing is declined"
+	wait_for more_than passed_bytes_total "${passed:-0}" || fail "kill file: nothing is zapped at once"
 	nothing_deferred || fail "kill file: deferral has begun again"
 	none_pending || fail "kill file: something is pending"
 

@@ -6,7 +6,9 @@ itests = \
 	tests/integration/fork.sh \
 	tests/integration/hooks.sh \
 	tests/integration/madvise.sh \
+	tests/integration/observe.sh \
 	tests/integration/matrix.sh \
+	tests/integration/modes.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
 	tests/integration/properties.sh \

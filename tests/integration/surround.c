@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* surround - what hammer does to the process around it: see hammer.h. */
+#include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -69,6 +72,47 @@ void start_signals(void)
 	check(!sigaltstack(&st, NULL), "sigaltstack");
 	check(!sigaction(SIGALRM, &sa, NULL), "sigaction");
 	check(!setitimer(ITIMER_REAL, &often, NULL), "setitimer");
+}
+
+static int (*ctl)(const char *, void *, size_t *, void *, size_t);
+static _Atomic bool switched;
+
+static void *switch_modes(void *arg)
+{
+	static const char *const modes[] = {"off", "observe", "on", "off", "on"};
+	unsigned n = *(unsigned *)arg;
+	/* Slower and faster than what the library does about it. */
+	const struct timespec pauses[] = {{0}, {.tv_nsec = 100000}, {.tv_nsec = 5000000}};
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *mode = i + 1 < n ? modes[i % 5] : "on", *now = NULL;
+		size_t len = sizeof(now);
+
+		check(!ctl("ptreclaim.mode", NULL, NULL, &mode, sizeof(mode)), "the mode is set");
+		check(!ctl("ptreclaim.mode", &now, &len, NULL, 0) && !strcmp(now, mode),
+		      "the mode is as it was set");
+		(void)nanosleep(&pauses[i % 7 % 3], NULL);
+	}
+	(void)printf("switched %u times\n", n);
+	switched = true;
+	return NULL;
+}
+
+void start_switches(unsigned n)
+{
+	static unsigned times;
+	pthread_t thread;
+
+	times = n;
+	*(void **)&ctl = dlsym(RTLD_DEFAULT, "ptreclaim_ctl");
+	check(ctl != NULL, "ptreclaim_ctl");
+	check(!pthread_create(&thread, NULL, switch_modes, &times), "pthread_create");
+	check(!pthread_detach(thread), "pthread_detach");
+}
+
+bool switches_done(void)
+{
+	return switched;
 }
 
 static uint64_t allowed_kb(const struct floor_report *r, unsigned arenas)

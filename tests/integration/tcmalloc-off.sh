@@ -98,7 +98,7 @@ for build in "${builds[@]}"; do
 	expect "$build: mode:observe" deferred -eq 0
 	expect "$build: mode:observe" zapped -eq 0
 	tc_under "$build" mode:observe "${setting[@]}" "$progs/tcprobe" threads
-	[ "$(cat "$tmp/out")" = 1 ] || fail "$build: mode:observe: a thread"
+	[ "$(cat "$tmp/out")" = 2 ] || fail "$build: mode:observe: not one thread more"
 done
 
 # --- the kill file, while the program runs

@@ -213,18 +213,39 @@ static void refuses(const char *name)
 static int way_ours(size_t batch)
 {
 	static const char *const read_only[] = {
-		"ptreclaim.mode",	   "ptreclaim.backend",	       "ptreclaim.stats.released",
-		"ptreclaim.stats.pending", "ptreclaim.stats.kept_now", "ptreclaim.stats.own",
+		"ptreclaim.mode_in_force",  "ptreclaim.backend",	"ptreclaim.stats.released",
+		"ptreclaim.killed",	    "ptreclaim.rollout.bucket", "ptreclaim.stats.pending",
+		"ptreclaim.stats.kept_now", "ptreclaim.stats.own",
 	};
 	static const char *const unknown[] = {
-		"ptreclaim.",	   "ptreclaim.nonesuch",     "ptreclaim.stats.",
-		"ptreclaim.stats", "ptreclaim.batch_bytes.", "ptreclaim.batch",
-		"ptreclaim",	   "Ptreclaim.mode",	     "",
+		"ptreclaim.",
+		"ptreclaim.nonesuch",
+		"ptreclaim.stats.",
+		"ptreclaim.stats",
+		"ptreclaim.batch_bytes.",
+		"ptreclaim.batch",
+		"ptreclaim",
+		"Ptreclaim.mode",
+		"",
+		/* These are strings. */
+		"ptreclaim.version",
+		"ptreclaim.allocator",
+		"ptreclaim.rollout.reason",
 	};
 	size_t n = 0, before = 0;
 
 	gives("ptreclaim.batch_bytes", batch);
 	gives("ptreclaim.mode", 2);
+	for (size_t mode = 0; mode <= 2; mode++) {
+		check(tcext_set("ptreclaim.mode", mode), "mode is set");
+		gives("ptreclaim.mode", mode);
+	}
+	check(!tcext_set("ptreclaim.mode", 3), "mode 3 is refused");
+	check(!tcext_set("ptreclaim.mode", 3), "there are three modes");
+	gives("ptreclaim.mode_in_force", 2);
+	gives("ptreclaim.killed", 0);
+	gives("ptreclaim.tune.mode", 0);
+	check(tcext_set("ptreclaim.epoch", 1), "a snapshot is taken");
 	check(tcext_set("ptreclaim.batch_bytes", batch / 2), "batch_bytes is set");
 	gives("ptreclaim.batch_bytes", batch / 2);
 	check(tcext_set("ptreclaim.batch_bytes", batch), "batch_bytes is set");

@@ -32,9 +32,8 @@ static void names_are_ours_by_their_prefix(void **state)
 static void the_state_can_be_read_and_not_written(void **state)
 {
 	static const char *const names[] = {
-		"ptreclaim.mode",	    "ptreclaim.backend",   "ptreclaim.stats.pending",
-		"ptreclaim.stats.kept_now", "ptreclaim.stats.own", "ptreclaim.stats.reclaimable",
-		"ptreclaim.stats.deferred",
+		"ptreclaim.backend",   "ptreclaim.stats.pending",     "ptreclaim.stats.kept_now",
+		"ptreclaim.stats.own", "ptreclaim.stats.reclaimable", "ptreclaim.stats.deferred",
 	};
 
 	(void)state;

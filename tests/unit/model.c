@@ -114,6 +114,26 @@ static void change_batch(const struct model *m, uint64_t *seed)
 	engine_set_batch_bytes(rnd(seed) % 2 ? m->batch : m->batch >> rnd(seed) % 12);
 }
 
+/* Off, observe, on, the kill file, in any order; the worker's part is done sooner or later. */
+static void change_mode(uint64_t *seed)
+{
+	uint64_t r = rnd(seed);
+
+	if (r & 8)
+		engine_pause(r & 1);
+	else
+		engine_set_mode((enum conf_mode)(r % 3));
+	if (r & 16)
+		engine_catch_up();
+}
+
+static void switch_on(void)
+{
+	engine_pause(false);
+	engine_set_mode(CONF_ON);
+	engine_catch_up();
+}
+
 static void follow_model(const struct model *m)
 {
 	enum conf_backend backend = m->backend;
@@ -162,6 +182,12 @@ static void follow_model(const struct model *m)
 		case 4:
 			change_batch(m, &seed);
 			break;
+		case 5:
+			change_mode(&seed);
+			break;
+		case 6:
+			switch_on();
+			break;
 		default:
 			break;
 		}
@@ -173,6 +199,7 @@ static void follow_model(const struct model *m)
 	/* With a kernel that does as it is told, nothing stays behind. */
 	fake_fail("", 0, 0);
 	fake_short_vectors(-1);
+	switch_on();
 	batch_retry();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
 	assert_int_equal(batch_bytes_exact(), 0);
@@ -304,8 +331,13 @@ static void *flusher(void *arg)
 			break;
 		}
 		engine_pressure(rnd(&seed) % 8 == 0);
+		if (rnd(&seed) % 32 == 0)
+			change_mode(&seed);
+		else if (rnd(&seed) % 8 == 0)
+			switch_on();
 		sched_yield();
 	}
+	switch_on();
 	return NULL;
 }
 

@@ -67,12 +67,12 @@ static int write_string(const char *name, const char *value)
 	return ctl_byname(name, NULL, NULL, &value, sizeof(value));
 }
 
-#define FOR_PROPERTIES(p)                                                                          \
-	for (struct {                                                                              \
-		     size_t i;                                                                     \
-		     struct ctl_description d;                                                     \
-	     } p = {0};                                                                            \
-	     ctl_describe_property(p.i, &p.d); p.i++)
+struct each {
+	size_t i;
+	struct ctl_description d;
+};
+
+#define FOR_PROPERTIES(p) for (struct each p = {0}; ctl_describe_property(p.i, &p.d); p.i++)
 
 static void the_table_is_sound(void **state)
 {

@@ -341,16 +341,36 @@ static void a_region_flushed_whole_is_not_waste(void **state)
 	assert_int_equal(engine_reclaimable(), 0);
 }
 
-static void paused_notes_nothing(void **state)
+static void paused_notes_and_asks_nothing(void **state)
 {
 	(void)state;
 	start_asking();
 	engine_pause(true);
 	zap(1, 0, 1);
-	engine_pause(false);
 	assert_true(sweep_idle());
-	assert_int_equal(count_of(STAT_ZAPPED_BY_OTHERS), 0);
-	assert_int_equal(engine_reclaimable(), 0);
+	assert_int_equal(count_of(STAT_ZAPPED_BY_OTHERS), fake_pages(1));
+	assert_int_equal(engine_reclaimable(), os_page_size);
+	fake_log_clear();
+	engine_pause(false);
+	engine_catch_up();
+	sweep();
+	assert_calls("reclaim 1.0+512", NONE);
+}
+
+/* What was queued when it was switched off stays noted. */
+static void a_sweep_that_was_put_off_is_made_up_for(void **state)
+{
+	(void)state;
+	start_asking();
+	zap(1, 0, 1);
+	assert_false(sweep_idle());
+	engine_pause(true);
+	sweep_put_off();
+	assert_true(sweep_idle());
+	engine_pause(false);
+	engine_catch_up();
+	sweep();
+	assert_calls("reclaim 1.0+512", NONE);
 }
 
 /* By whole tables, where it comes to that, or page by page into fresh ones. */
@@ -434,7 +454,8 @@ int main(void)
 		TEST(a_region_flushed_whole_is_not_waste),
 		TEST(what_is_moved_is_remembered_where_it_is),
 		TEST(observing_asks_nothing),
-		TEST(paused_notes_nothing),
+		TEST(paused_notes_and_asks_nothing),
+		TEST(a_sweep_that_was_put_off_is_made_up_for),
 		TEST(out_of_memory_forgets),
 	};
 

@@ -162,11 +162,73 @@ static void the_kill_file_is_found(void **state)
 	assert_true(alloc_free(0, 200, 100));
 	WAIT_FOR(engine_paused());
 	WAIT_FOR(batch_bytes_exact() == 0);
-	assert_false(engine_release(some, fake_pages(100)));
+	fake_live(some, fake_pages(100), false);
+	assert_true(engine_release(some, fake_pages(100)));
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_int_equal(engine_mode_in_force(), CONF_OFF);
 	/* It goes, and things are as before, without anybody's doing. */
 	atomic_store(&killed, false);
 	WAIT_FOR(!engine_paused());
+	assert_int_equal(alloc_use(0, 300, 100), ENGINE_OK);
 	assert_true(alloc_free(0, 300, 100));
+}
+
+/* Switched off what is pending goes at once, whatever batch_ms says, also what comes late; switched on
+ * again, regions that were emptied in pieces go as a whole. */
+static void the_mode_is_followed(void **state)
+{
+	(void)state;
+	WAIT_FOR(batch_bytes_exact() == 0);
+	assert_true(worker_set_batch_ms(CONF_MS_MAX));
+	alloc_map(3, 0, 512);
+	assert_int_equal(alloc_use(3, 0, 512), ENGINE_OK);
+	for (unsigned i = 0; i < 20; i++) {
+		engine_set_mode(i % 2 ? CONF_OFF : CONF_OBSERVE);
+		assert_int_equal(batch_bytes_exact(), 0);
+		for (unsigned page = 0; page < 512; page += 8)
+			assert_true(alloc_free(3, page, 8));
+		assert_int_equal(batch_bytes_exact(), 0);
+		fake_log_clear();
+		engine_set_mode(CONF_ON);
+		WAIT_FOR(batch_bytes_exact() == fake_pages(1));
+		engine_flush();
+		assert_calls("dontneed 3.0+512", NONE);
+		assert_int_equal(alloc_use(3, 0, 512), ENGINE_OK);
+	}
+	assert_true(worker_set_batch_ms(20));
+	assert_true(alloc_free(3, 0, 512));
+	WAIT_FOR(batch_bytes_exact() == 0);
+}
+
+static _Atomic unsigned pages_written;
+
+static void write_page(void)
+{
+	atomic_fetch_add(&pages_written, 1);
+}
+
+/* Written after what happened, and not while nothing does. */
+static void the_page_follows_what_happens(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	worker_set_page(write_page);
+	WAIT_FOR(atomic_load(&pages_written) > 0);
+	for (unsigned i = 0; i < 500; i++)
+		rest();
+	idle_means_asleep(state);
+	before = atomic_load(&pages_written);
+	worker_stir();
+	WAIT_FOR(atomic_load(&pages_written) > before);
+	before = atomic_load(&pages_written);
+	assert_int_equal(alloc_use(3, 0, 100), ENGINE_OK);
+	assert_true(alloc_free(3, 0, 100));
+	WAIT_FOR(batch_bytes_exact() == 0 && atomic_load(&pages_written) > before);
+	for (unsigned i = 0; i < 500; i++)
+		rest();
+	idle_means_asleep(state);
+	worker_set_page(NULL);
 }
 
 static void chores_end_when_they_say_so(void **state)
@@ -255,6 +317,8 @@ int main(void)
 		cmocka_unit_test(chores_end_when_they_say_so),
 		cmocka_unit_test(a_kick_is_heard_between_other_duties),
 		cmocka_unit_test(reports_are_written),
+		cmocka_unit_test(the_mode_is_followed),
+		cmocka_unit_test(the_page_follows_what_happens),
 		cmocka_unit_test(the_own_cgroup_comes_first),
 	};
 
