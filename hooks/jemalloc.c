@@ -279,12 +279,14 @@ static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size
 	return je.bymib(mib, 3, oldp, oldlenp, newp, newlen);
 }
 
+/* arena.<i>.initialized is as of the last epoch; a setting can be read once there is an arena. */
 static bool arena_initialized(unsigned i)
 {
 	char name[64];
+	ssize_t ms;
 
-	(void)snprintf(name, sizeof(name), "arena.%u.initialized", i);
-	return read_bool(name);
+	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
+	return !read_value(name, &ms, sizeof(ms));
 }
 
 /* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */

@@ -28,9 +28,9 @@ struct arena {
 	struct hand dirty, muzzy;
 	uint64_t at, purged, taken_back; /* at the end of the last interval */
 	/* What others are told. */
-	_Atomic bool looked;
 	_Atomic int64_t dirty_ms, muzzy_ms, advised_dirty_ms, advised_muzzy_ms;
 	_Atomic unsigned why;
+	_Atomic bool looked;
 };
 
 static struct arena arenas[TUNE_ARENAS];
@@ -197,8 +197,14 @@ bool tune_decide(unsigned i, struct tune_settings *s)
 	hand_look(&a->muzzy, s->muzzy_ms);
 	dirty = decide_dirty(a, i, s->dirty_ms, &why);
 	muzzy = hand_found(&a->muzzy, s->muzzy_ms);
-	if (turn.on && !a->muzzy.left)
-		muzzy = tune_rule_muzzy(s->muzzy_ms, a->muzzy.holds ? &(enum tune_why){0} : &why);
+	if (turn.on && !a->muzzy.left) {
+		enum tune_why of_muzzy = why;
+
+		muzzy = tune_rule_muzzy(s->muzzy_ms, &of_muzzy);
+		/* Done already: what is left to tell is of the other. */
+		if (!a->muzzy.holds)
+			why = of_muzzy;
+	}
 	s->dirty_ms = hand_take(&a->dirty, s->dirty_ms, dirty);
 	s->muzzy_ms = hand_take(&a->muzzy, s->muzzy_ms, muzzy);
 

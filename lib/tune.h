@@ -16,8 +16,8 @@
 
 #include "conf.h"
 
-/* Arenas beyond these are counted together, as the last, of which nothing is advised. */
-#define TUNE_ARENAS 1024
+/* jemalloc makes four for each CPU. Those beyond are counted together, as the last, of which nothing is advised. */
+#define TUNE_ARENAS 512
 
 /* A setting that nobody has looked at yet. */
 #define TUNE_UNKNOWN (-2)

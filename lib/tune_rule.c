@@ -81,8 +81,9 @@ static unsigned hold_of(const struct tune_rule *r)
 	return r->next_hold ? r->next_hold : TUNE_HOLD;
 }
 
-static void failed(struct tune_rule *r)
+static void failed(struct tune_rule *r, enum tune_why why)
 {
+	r->held_for = why;
 	r->hold = hold_of(r);
 	r->next_hold = r->hold < TUNE_HOLD_MAX / 2 ? r->hold * 2 : TUNE_HOLD_MAX;
 }
@@ -121,7 +122,7 @@ static int64_t judge(struct tune_rule *r, uint64_t rate, int64_t in_force)
 	tune_rule_restart(r);
 	if (helped)
 		return advise(r, in_force, TUNE_HELPS);
-	failed(r);
+	failed(r, TUNE_SPARED_LITTLE);
 	return advise(r, back, TUNE_SPARED_LITTLE);
 }
 
@@ -144,7 +145,6 @@ int64_t tune_rule_dirty(struct tune_rule *r, const struct tune_traffic *t, int64
 	uint64_t rate = (uint64_t)((double)t->taken_back * (double)SECOND /
 				   (double)(t->ns ? t->ns : SECOND));
 	bool hot = rate >= TUNE_RATE && t->taken_back >= t->purged / 2;
-	enum tune_why was = r->why;
 
 	/* Changed, and not as advised: what was learned is of another setting. */
 	if (in_force != r->seen && in_force != r->advised)
@@ -165,8 +165,7 @@ int64_t tune_rule_dirty(struct tune_rule *r, const struct tune_traffic *t, int64
 		if (in_force >= TUNE_CEILING_MS)
 			return advise(r, in_force, TUNE_CEILING);
 		if (r->hold)
-			return advise(r, in_force,
-				      was == TUNE_MEMORY_GREW ? was : TUNE_SPARED_LITTLE);
+			return advise(r, in_force, r->held_for);
 		return raise(r, in_force);
 	}
 	if (in_force > configured && r->calm >= hold_of(r)) {
@@ -186,7 +185,7 @@ int64_t tune_rule_lower(struct tune_rule *r, int64_t in_force, int64_t configure
 	if (in_force <= configured)
 		return in_force;
 	tune_rule_restart(r);
-	failed(r);
+	failed(r, TUNE_MEMORY_GREW);
 	return advise(r, step_down(in_force, configured), TUNE_MEMORY_GREW);
 }
 

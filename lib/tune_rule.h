@@ -74,12 +74,13 @@ struct tune_rule {
 	unsigned hot, calm;   /* intervals of much and of little being taken back */
 	uint64_t sum, summed; /* rates of the intervals since it became hot */
 	unsigned hold;	      /* intervals until a raise may be tried again */
-	unsigned next_hold;   /* the next one; 0: TUNE_HOLD */
-	bool trial;	      /* lowered to see whether it may stay so */
-	uint64_t before; /* rate that the last raise is judged against; 0: it has been judged */
-	unsigned judged; /* intervals since */
-	uint64_t after;	 /* sum of the rates in these */
-	int64_t back;	 /* where it came from */
+	enum tune_why held_for;
+	unsigned next_hold; /* the next one; 0: TUNE_HOLD */
+	bool trial;	    /* lowered to see whether it may stay so */
+	uint64_t before;    /* rate that the last raise is judged against; 0: it has been judged */
+	unsigned judged;    /* intervals since */
+	uint64_t after;	    /* sum of the rates in these */
+	int64_t back;	    /* where it came from */
 	int64_t seen, advised; /* milliseconds */
 	enum tune_why why;
 };

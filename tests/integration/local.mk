@@ -15,6 +15,7 @@ itests = \
 	tests/integration/redis.sh \
 	tests/integration/rules.sh \
 	tests/integration/system.sh \
+	tests/integration/tune.sh \
 	tests/integration/waste.sh
 EXTRA_DIST += tests/integration/lib.sh tests/integration/killfile.sh $(itests)
 
@@ -48,6 +49,11 @@ check_PROGRAMS += tests/integration/looker
 tests_integration_looker_SOURCES = tests/integration/looker.c
 tests_integration_looker_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_looker_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/tuned
+tests_integration_tuned_SOURCES = tests/integration/tuned.c
+tests_integration_tuned_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_tuned_LDADD = $(JEMALLOC_LIBS)
 
 check_PROGRAMS += tests/integration/owner
 tests_integration_owner_SOURCES = tests/integration/owner.c
