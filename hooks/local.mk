@@ -6,7 +6,7 @@ hooks_libptreclaim_la_SOURCES = \
 	hooks/imports.c hooks/imports.h \
 	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
 	hooks/madvise.c hooks/madvise.h \
-	hooks/preload.c \
+	hooks/preload.c hooks/preload.h \
 	hooks/public.c \
 	hooks/publish.c hooks/publish.h
 hooks_libptreclaim_la_LIBADD = lib/libcore.la

@@ -4,6 +4,8 @@
 
 #include "config.h"
 #include "engine.h"
+#include "jemalloc.h"
+#include "preload.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -15,4 +17,11 @@ EXPORT const char *ptreclaim_version(void)
 EXPORT void ptreclaim_flush(void)
 {
 	engine_flush();
+}
+
+EXPORT int ptreclaim_hook_arena(unsigned arena)
+{
+	int r = preload_start_for_arena();
+
+	return r ? r : jemalloc_hook_arena(arena);
 }
