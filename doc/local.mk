@@ -1,3 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 dist_man_MANS += doc/libptreclaim.7
 dist_man_MANS += doc/ptreclaim.1
+dist_man_MANS += doc/ptreclaim_flush.3
+dist_man_MANS += doc/ptreclaim_hook_arena.3
+dist_man_MANS += doc/ptreclaim_version.3
