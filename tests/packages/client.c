@@ -3,9 +3,10 @@
  * client - a program that links the installed library and has it serve one arena. Built by linked.sh
  * outside the tree, with nothing but what pkg-config says.
  *
- *	client serve	churns in an arena of its own that is hooked; prints VmPTE when full and when flushed
- *	client shared	the same where the library serves all arenas
- *	client result	prints what hooking arena 0 gives: 0 or the error's name
+ *	client serve [BATCH_BYTES]	churns in an arena of its own that is hooked; prints VmPTE when full and
+ *					when flushed; looks that batch_bytes is this
+ *	client shared [BATCH_BYTES]	the same where the library serves all arenas
+ *	client result			prints what hooking arena 0 gives: 0 or the error's name
  *
  * Exit status 3: a byte was lost. 5: anything else.
  */
@@ -232,7 +233,7 @@ static void exhaust(void)
 }
 
 /* The property as configured, where the library has properties. */
-static void read_property(void)
+static void read_property(const char *expected)
 {
 	uint64_t value = 0;
 	size_t len = sizeof(value);
@@ -244,7 +245,7 @@ static void read_property(void)
 		return;
 	}
 	check(!ctl("ptreclaim.batch_bytes", &value, &len, NULL, 0), "ptreclaim.batch_bytes");
-	check(value == (uint64_t)8 << 20, "its value");
+	check(!expected || value == strtoull(expected, NULL, 10), "its value");
 }
 
 static int in_child(void)
@@ -262,7 +263,7 @@ static int in_child(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 5;
 }
 
-static int serve(bool alone)
+static int serve(bool alone, const char *batch_bytes)
 {
 	extent_hooks_t *before = hooks_of(0), *own;
 
@@ -276,7 +277,7 @@ static int serve(bool alone)
 	check((hooks_of(arena) != own) == alone, "the arena's hooks");
 	churn();
 	other_arena();
-	read_property();
+	read_property(batch_bytes);
 	(void)fflush(stdout);
 	if (in_child())
 		return 5;
@@ -290,10 +291,8 @@ int main(int argc, char **argv)
 {
 	int r;
 
-	if (argc == 2 && !strcmp(argv[1], "serve"))
-		return serve(true);
-	if (argc == 2 && !strcmp(argv[1], "shared"))
-		return serve(false);
+	if (argc > 1 && (!strcmp(argv[1], "serve") || !strcmp(argv[1], "shared")))
+		return serve(argv[1][1] == 'e', argv[2]);
 	check(argc == 2 && !strcmp(argv[1], "result"), "usage");
 	r = ptreclaim_hook_arena(0);
 	(void)printf("%s\n", r ? strerrorname_np(r) : "0");
