@@ -4,12 +4,14 @@
  * outside the tree, with nothing but what pkg-config says.
  *
  *	client serve [BATCH_BYTES]	churns in an arena of its own that is hooked; prints VmPTE when full and
- *					when flushed; looks that batch_bytes is this
+ *					when flushed, and whether the library's thread is
+ *					there; looks that batch_bytes is this
  *	client shared [BATCH_BYTES]	the same where the library serves all arenas
  *	client result			prints what hooking arena 0 gives: 0 or the error's name
  *
  * Exit status 3: a byte was lost. 5: anything else.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <jemalloc/jemalloc.h>
@@ -55,6 +57,29 @@ static long vmpte_kb(void)
 			kb = strtol(line + 6, NULL, 10);
 	(void)fclose(f);
 	return kb;
+}
+
+/* Is the library's thread in this process? */
+static bool worker_runs(void)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	struct dirent *task;
+	bool found = false;
+
+	while (tasks && !found && (task = readdir(tasks))) {
+		char path[300], name[32] = "";
+		FILE *f;
+
+		(void)snprintf(path, sizeof(path), "/proc/self/task/%s/comm", task->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		found = fgets(name, sizeof(name), f) && !strcmp(name, "ptreclaim\n");
+		(void)fclose(f);
+	}
+	if (tasks)
+		(void)closedir(tasks);
+	return found;
 }
 
 static extent_hooks_t *hooks_of(unsigned i)
@@ -144,6 +169,7 @@ static void churn(void)
 		release(scattered(i), ROUNDS - 1);
 	ptreclaim_flush();
 	(void)printf("flushed %ld kB\n", vmpte_kb());
+	(void)printf("worker %d\n", worker_runs());
 	/* What was zapped is there again, and zero. */
 	for (unsigned i = 0; i < BLOCKS; i++)
 		allocate(i, 0);

@@ -77,6 +77,11 @@ falls() {
 	fi
 }
 
+# worker WHAT 0|1: three times of three, once in a child.
+worker() {
+	same "$1: the library's thread" "3 worker $2" "$(grep '^worker' "$tmp/out" | uniq -c | sed 's/^ *//')"
+}
+
 # Behind jemalloc: only what is named. The line that nothing is served is not for those that name arenas.
 build behind jemalloc ptreclaim
 if [ "$("$prefix/bin/ptreclaim" probe | awk '$2 == "yes" { n++ } END { print n + 0 }')" -eq 0 ]; then
@@ -93,11 +98,15 @@ for more in "" keep_bytes:0 backend:remap; do
 	verdict "a named arena, ${more:-by default}" || continue
 	silent "a named arena, ${more:-by default}"
 	falls "a named arena, ${more:-by default}"
+	worker "a named arena, ${more:-by default}" 1
 done
 stock env PTRECLAIM_CONF="$conf" MALLOC_CONF=background_thread:true ./behind serve
 verdict "a named arena, with jemalloc's own threads" && falls "a named arena, with jemalloc's own threads"
 stock env PTRECLAIM_CONF="$conf,mode:observe" ./behind serve
-verdict "a named arena, observed"
+verdict "a named arena, observed" && worker "a named arena, observed" 0
+# The same program with the library in front.
+stock env LD_PRELOAD="$prefix/lib/libptreclaim.so.0" PTRECLAIM_CONF="$conf" ./behind shared
+verdict "preloaded as well" && falls "preloaded as well"
 
 # Before it: all are.
 build before ptreclaim jemalloc
