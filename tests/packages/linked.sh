@@ -103,7 +103,7 @@ done
 stock env PTRECLAIM_CONF="$conf" MALLOC_CONF=background_thread:true ./behind serve
 verdict "a named arena, with jemalloc's own threads" && falls "a named arena, with jemalloc's own threads"
 stock env PTRECLAIM_CONF="$conf,mode:observe" ./behind serve
-verdict "a named arena, observed" && worker "a named arena, observed" 0
+verdict "a named arena, observed" && worker "a named arena, observed" 1
 # The same program with the library in front.
 stock env LD_PRELOAD="$prefix/lib/libptreclaim.so.0" PTRECLAIM_CONF="$conf" ./behind shared
 verdict "preloaded as well" && falls "preloaded as well"
