@@ -4,3 +4,8 @@ dist_man_MANS += doc/ptreclaim.1
 dist_man_MANS += doc/ptreclaim.conf.5
 dist_man_MANS += doc/ptreclaim-properties.7
 dist_man_MANS += doc/ptreclaim_ctl.3
+dist_man_MANS += doc/ptreclaim_flush.3
+dist_man_MANS += doc/ptreclaim_hook_arena.3
+dist_man_MANS += doc/ptreclaim_version.3
+# All comments: somebody's to copy to /etc.
+EXTRA_DIST += doc/ptreclaim.conf

@@ -238,9 +238,6 @@ static const char *why_refused(const struct je_found *found)
 	/* There the stock decommit is real, and not ours to put off. */
 	if (overcommit_never())
 		return "vm.overcommit_memory is 2";
-	if (mallctl_bypasses_us())
-		return "the program calls its mallctl past us: put libptreclaim before it in "
-		       "LD_PRELOAD";
 	if (!je_facts.stock || !je_facts.stock->alloc)
 		return "its extent hooks cannot be read";
 	return NULL;
@@ -267,6 +264,11 @@ bool jemalloc_find(struct je_found *out)
 	n = 2;
 	(void)je.nametomib("arenas.create", je.create_mib, &n);
 	out->refused = why_refused(out);
+	if (!out->refused && mallctl_bypasses_us()) {
+		out->bypassed = true;
+		out->refused = "the program calls its mallctl past us: put libptreclaim before it "
+			       "in LD_PRELOAD";
+	}
 	if (read_bool("opt.hpa"))
 		out->warning = "opt.hpa is on: memory that it already holds bypasses the hooks";
 	return true;
@@ -343,14 +345,36 @@ bool jemalloc_poll(void)
 	return left || !je.stands_in;
 }
 
+/* What comes before the first arena. */
+static void begin(void)
+{
+	(void)jemalloc_wrap(je_facts.stock);
+	/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
+	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);
+}
+
+void jemalloc_begin_named(void)
+{
+	je_facts.named = true;
+	begin();
+}
+
+int jemalloc_hook_arena(unsigned arena)
+{
+	struct je_hooks *has = NULL;
+	size_t len = sizeof(has);
+
+	if (hooks_ctl(arena, &has, &len, NULL, 0) || !has)
+		return EINVAL;
+	return install(arena) ? 0 : EAGAIN;
+}
+
 bool jemalloc_install(void)
 {
 	unsigned automatic = read_unsigned("opt.narenas");
 
-	(void)jemalloc_wrap(je_facts.stock);
 	je.installed = true;
-	/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
-	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);
+	begin();
 	for (unsigned i = 0; i < automatic; i++)
 		if (automatic <= EAGER_ARENAS || arena_initialized(i))
 			(void)install(i);
@@ -379,7 +403,8 @@ static int program_hooks(size_t arena, void *oldp, size_t *oldlenp, void *newp, 
 	struct je_hooks *fresh = NULL, *wrapped;
 	int r;
 
-	if (newp && newlen == sizeof(fresh)) {
+	/* Where the program names what we serve, an arena that it did not name is its own. */
+	if (newp && newlen == sizeof(fresh) && (je.installed || arena_is_ours(arena))) {
 		memcpy(&fresh, newp, sizeof(fresh));
 		wrapped = jemalloc_wrap(fresh);
 		/* Out of shims: an arena in our account cannot do without, another can. */
@@ -450,7 +475,7 @@ static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp
 		return other(name, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
-	if (je.installed && name && is_hooks_name(name, &arena))
+	if ((je.installed || je_facts.named) && name && is_hooks_name(name, &arena))
 		return program_hooks(arena, oldp, oldlenp, newp, newlen);
 	if (!je.installed || !name || !is_create_name(name))
 		return je.ctl(name, oldp, oldlenp, newp, newlen);
@@ -488,7 +513,8 @@ static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t
 		return other(mib, miblen, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
-	if (je.installed && miblen == 3 && mib[0] == je.hooks_mib[0] && mib[2] == je.hooks_mib[2])
+	if ((je.installed || je_facts.named) && miblen == 3 && mib[0] == je.hooks_mib[0] &&
+	    mib[2] == je.hooks_mib[2])
 		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);
 	r = je.bymib(mib, miblen, oldp, oldlenp, newp, newlen);
 	if (miblen == 2 && je.installed && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])

@@ -29,6 +29,7 @@ struct je_hooks {
 struct je_found {
 	char version[64];
 	const char *refused; /* why hooks must not be installed here; NULL if they may */
+	bool bypassed;	     /* for no other reason than that the program calls mallctl past us */
 	const char *warning; /* something the user should know; NULL if nothing */
 };
 
@@ -50,6 +51,12 @@ int jemalloc_bymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp
 		   size_t newlen);
 /* Do jemalloc's options give this one the value false, by name? */
 bool jemalloc_option_false(const char *name);
+/* Serve only arenas that the program names: once, before the first of them. */
+void jemalloc_begin_named(void);
+
+/* Put our hooks before those of one arena, also where all are served. 0 or an errno value: EINVAL, there
+ * is no such arena; EAGAIN, no room for more hooks. Any thread, not from a hook. */
+int jemalloc_hook_arena(unsigned arena);
 
 /* An address in the object that the served jemalloc is; NULL: none is served. */
 const void *jemalloc_served(void);
@@ -68,6 +75,7 @@ struct je_facts {
 	bool retain;		/* dalloc of the stock hooks never unmaps */
 	bool dss;		/* memory may come from brk */
 	bool thp;		/* opt.thp is not the default: memory is advised */
+	bool named;		/* some arenas are served, of the others' hooks we know nothing */
 };
 
 extern struct je_facts je_facts;

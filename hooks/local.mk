@@ -7,7 +7,7 @@ hooks_libptreclaim_la_SOURCES = \
 	hooks/jemalloc.c hooks/jemalloc_hooks.c hooks/jemalloc.h \
 	hooks/jemalloc_tune.c hooks/jemalloc_tune.h \
 	hooks/madvise.c hooks/madvise.h \
-	hooks/preload.c \
+	hooks/preload.c hooks/preload.h \
 	hooks/public.c \
 	hooks/publish.c hooks/publish.h
 hooks_libptreclaim_la_LIBADD = lib/libcore.la

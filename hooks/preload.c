@@ -16,20 +16,28 @@
 #include "ctl.h"
 #include "engine.h"
 #include "gperftools.h"
+#include "imports.h"
 #include "jemalloc.h"
 #include "jemalloc_tune.h"
 #include "madvise.h"
 #include "os.h"
+#include "preload.h"
 #include "ptreclaim.h"
 #include "publish.h"
 #include "stats.h"
 #include "worker.h"
 
+/* How long to wait for another thread that is starting something, which takes milliseconds. */
+#define START_MS 1000
+
 static struct conf conf;
 static char allocators[160]; /* "jemalloc 5.3.0, gperftools 2.10" */
 static _Atomic bool active;
-static _Atomic bool changing; /* the mode is being changed */
+static _Atomic bool changing; /* the mode is being changed, or arenas come to be named */
 static bool threaded;	      /* there is a worker, or there was to be one */
+
+static struct je_found jemalloc;
+static bool have_jemalloc;
 
 static void say(const char *line)
 {
@@ -54,12 +62,13 @@ static void served(const char *name, const char *version)
 		       *version ? " " : "", version);
 }
 
-static void left_alone(const char *name, const char *version, const char *why)
+static void left_alone(const char *name, const char *version, const char *why,
+		       void (*how)(const char *))
 {
 	char line[256];
 
 	(void)snprintf(line, sizeof(line), "%s %s is left alone: %s", name, version, why);
-	say(line);
+	how(line);
 }
 
 /* In the child there is no worker. Starting one here rather than at the first need keeps thread
@@ -75,27 +84,53 @@ static void after_fork_in_child(void)
 	(void)worker_start(&conf);
 }
 
+static void wait_ms(void)
+{
+	static const uint32_t never;
+
+	os.futex_wait(&never, 0, 1000000);
+}
+
+/* The engine is started once, by whoever comes first: later there can be two. */
+static bool claim_engine(void)
+{
+	static _Atomic bool claimed;
+
+	return !atomic_exchange(&claimed, true);
+}
+
 static void start_engine(void)
 {
-	if (!atomic_load(&active))
+	if (claim_engine()) {
 		engine_init(&conf);
-	atomic_store(&active, true);
+		atomic_store(&active, true);
+	}
+	for (unsigned ms = 0; !atomic_load(&active) && ms < START_MS; ms++)
+		wait_ms();
+}
+
+/* Will the program itself name the arenas to be served, as far as can be told? */
+static bool names_arenas(void)
+{
+	const void *except[] = {&conf, NULL};
+
+	return imports_any("ptreclaim_hook_arena", except);
 }
 
 static bool start_jemalloc(void)
 {
-	struct je_found found;
-
-	if (!jemalloc_find(&found))
+	have_jemalloc = jemalloc_find(&jemalloc);
+	if (!have_jemalloc)
 		return false;
-	if (found.refused) {
-		left_alone("jemalloc", found.version, found.refused);
+	if (jemalloc.refused) {
+		left_alone("jemalloc", jemalloc.version, jemalloc.refused,
+			   jemalloc.bypassed && names_arenas() ? say_verbose : say);
 		return false;
 	}
-	if (found.warning)
-		say(found.warning);
+	if (jemalloc.warning)
+		say(jemalloc.warning);
 	start_engine();
-	served("jemalloc", found.version);
+	served("jemalloc", jemalloc.version);
 	jemalloc_tune_start(conf.tune, jemalloc_install());
 	return true;
 }
@@ -122,8 +157,9 @@ static bool start_gperftools(void)
 /* A program that had nothing to serve at its start has zapped something. */
 static void start_late(void)
 {
-	if (engine_init(&conf) == CONF_OFF)
+	if (conf_effective_mode(&conf) == CONF_OFF || !claim_engine())
 		return;
+	(void)engine_init(&conf);
 	served("others", "");
 	publish_init(&conf, allocators);
 	atomic_store(&active, true);
@@ -236,6 +272,59 @@ static int change_mode(enum conf_mode mode)
 	}
 	atomic_store(&changing, false);
 	return 0;
+}
+
+/* As start(), of the jemalloc that it left alone. 0 or an errno value. */
+static int start_named(void)
+{
+	bool was_active = atomic_load(&active);
+
+	if (!have_jemalloc)
+		return ENOENT;
+	if (!jemalloc.refused)
+		return 0;
+	if (!jemalloc.bypassed)
+		return ENOTSUP;
+	start_engine();
+	if (jemalloc.warning)
+		say(jemalloc.warning);
+	served("jemalloc", jemalloc.version);
+	if (!was_active) {
+		publish_init(&conf, allocators);
+		if (conf.stats_file[0])
+			worker_set_report(publish_file);
+	}
+	jemalloc_begin_named();
+	start_worker();
+	say_verbose("arenas of jemalloc are served as the program names them");
+	return 0;
+}
+
+static bool is_off(void)
+{
+	return (engine_started() ? engine_mode() : conf_effective_mode(&conf)) == CONF_OFF;
+}
+
+int preload_start_for_arena(void)
+{
+	static _Atomic bool done;
+	static int result;
+
+	if (is_off())
+		return EPERM;
+	for (unsigned ms = 0; !atomic_load(&done); ms++) {
+		if (!atomic_exchange(&changing, true)) {
+			if (!atomic_load(&done))
+				result = start_named();
+			atomic_store(&done, true);
+			atomic_store(&changing, false);
+		} else if (ms == START_MS) {
+			return EAGAIN;
+		} else {
+			wait_ms();
+		}
+	}
+	return is_off() ? EPERM : result;
 }
 
 __attribute__((constructor)) static void preload_init(void)

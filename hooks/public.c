@@ -5,6 +5,8 @@
 #include "config.h"
 #include "ctl.h"
 #include "engine.h"
+#include "jemalloc.h"
+#include "preload.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -32,4 +34,11 @@ EXPORT int ptreclaim_ctlbymib(const size_t *mib, size_t miblen, void *oldp, size
 			      void *newp, size_t newlen)
 {
 	return ctl_bymib(mib, miblen, oldp, oldlenp, newp, newlen);
+}
+
+EXPORT int ptreclaim_hook_arena(unsigned arena)
+{
+	int r = preload_start_for_arena();
+
+	return r ? r : jemalloc_hook_arena(arena);
 }

@@ -3,7 +3,8 @@
  * ptreclaim.h - the public interface of libptreclaim.
  *
  * The library works by being preloaded; a program needs nothing of this. It is for those that link
- * the library and want to say when it flushes, or to read and set its properties.
+ * the library and want to say when it flushes and which arenas it serves, or to read and set its
+ * properties.
  */
 #ifndef PTRECLAIM_H
 #define PTRECLAIM_H
@@ -78,6 +79,28 @@ int ptreclaim_ctlnametomib(const char *name, size_t *mibp, size_t *miblenp);
  */
 int ptreclaim_ctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp, void *newp,
 		       size_t newlen);
+
+/**
+ * @brief Give one arena of jemalloc the library's extent hooks, chained onto those it has.
+ *
+ * For programs that link the library behind jemalloc, where it serves no arena by itself, since it
+ * could not see the program replace an arena's hooks. By this call the program vouches that it will
+ * not do so with this arena, but by a mallctl() that is the library's. The engine and its thread are
+ * started by the first call. An automatic arena that was not in use yet is made. Where the library
+ * serves all arenas anyway this changes nothing.
+ *
+ * Idempotent; thread-safe; not async-signal-safe; not from an extent hook. Since 0.1.0.
+ *
+ * @param arena Index of the arena, as mallctl's arenas.create gives it.
+ * @return 0, or an errno value:
+ *	EAGAIN	too many different extent hooks in this process, or another thread is changing the
+ *		mode;
+ *	EINVAL	there is no such arena;
+ *	ENOENT	no jemalloc was in this process when the library was loaded;
+ *	ENOTSUP	this jemalloc cannot be served: a line on standard error has said why at the start;
+ *	EPERM	the mode in force is off.
+ */
+int ptreclaim_hook_arena(unsigned arena);
 
 #ifdef __cplusplus
 }

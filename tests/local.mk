@@ -3,6 +3,7 @@ include tests/integration/local.mk
 include tests/versions/local.mk
 include tests/vm/local.mk
 include tests/stress/local.mk
+include tests/packages/local.mk
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-conf tests/unit/t-conf-load tests/unit/t-conf-rules tests/unit/t-export
@@ -153,3 +154,9 @@ TESTS += tests/unit/hookpath
 endif
 
 CLEANFILES += tests/integration/lock
+
+# What needs nothing but cmocka, and builds nothing else: for building packages.
+unit_tests = $(filter tests/unit/t-%,$(TESTS))
+check-unit: $(unit_tests)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS check_PROGRAMS= check_LTLIBRARIES= TESTS="$(unit_tests)"
+.PHONY: check-unit
