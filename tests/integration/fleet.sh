@@ -50,11 +50,11 @@ everywhere() {
 # --- half of the fleet
 
 watch_fleet
-hosts_start half -t 1 -n 400 -b 100 -m 2097152
-for i in 1 2 3 4 5; do
+hosts_start half -t 1 -n 300 -b 100 -m 2097152
+for i in 1 2 3; do
 	round_all
 done
-until_true 60 rounds_done 6 || fail "not every host has done its rounds"
+until_true 60 rounds_done 4 || fail "not every host has done its rounds"
 # shellcheck disable=SC2317 # by until_true
 all_report() {
 	[ "$(find "$metrics" -name '*.prom' | wc -l)" -ge "$1" ]
