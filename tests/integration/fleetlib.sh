@@ -144,7 +144,7 @@ server() {
 	shift
 	timeout -k 5 "$LIMIT" "$@" >"$tmp/$name.log" 2>&1 9>&- </dev/null &
 	servers+=($!)
-	until_true 30 grep -q 'Listening on' "$tmp/$name.log" || {
+	until_true 30 grep -qs 'Listening on' "$tmp/$name.log" || {
 		tail -n 5 "$tmp/$name.log"
 		fail "$name does not start"
 		finish
