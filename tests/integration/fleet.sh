@@ -162,17 +162,17 @@ until_true 30 all_report $hosts || fail "with rollout:1000 not every host writes
 counted on $hosts && ok
 keep_busy 0.3
 
-# watch_reports FILE: adds a line "pid written pending deferred declined" for each process. The time is
+# watch_reports FILE: adds a line "pid written pending deferred released" for each process. The time is
 # read after what the file says, so that it is never too early.
 watch_reports() {
 	{
 		# shellcheck disable=SC2016 # awk's
-		awk '/^ptreclaim_declined_bytes_total/ { declined = $2 }
+		awk '/^ptreclaim_released_bytes_total/ { released = $2 }
 			/^ptreclaim_deferred_bytes_total/ { deferred = $2 }
 			/^ptreclaim_killed/ { killed = $2 }
 			/^ptreclaim_pending_bytes/ { pending = $2 }
 			/^# TYPE ptreclaim_hook_seconds/ {
-				print FILENAME, pending, deferred, declined, killed == "" ? "?" : killed
+				print FILENAME, pending, deferred, released, killed == "" ? "?" : killed
 				killed = ""; nextfile
 			}' "$metrics"/*.prom
 		stat -c 'written %n %.9Y' "$metrics"/*.prom
@@ -194,7 +194,7 @@ judge() {
 		function tell() {
 			if (pid != "")
 				print pid, (settled ? since - at : "never"), (settled ? nth : "-"), reports,
-					(settled && declined > declined_then ? "yes" : "no")
+					(settled && released > released_then ? "yes" : "no")
 		}
 		NF < 5 { next }
 		$1 != pid { tell(); pid = $1; settled = reports = 0; last = deferred = "" }
@@ -205,9 +205,9 @@ judge() {
 			calm = $3 == 0 && $6 != "0"
 			if (!calm || (settled && $4 != deferred)) settled = 0
 			if (calm && !settled) {
-				settled = 1; since = $2; nth = reports; declined_then = $5
+				settled = 1; since = $2; nth = reports; released_then = $5
 			}
-			deferred = $4; declined = $5
+			deferred = $4; released = $5
 		}
 		END { tell() }'
 }
@@ -232,9 +232,12 @@ elif [ -s "$tmp/late" ]; then
 else
 	ok
 fi
-sort -k2,2n "$tmp/judged" | awk '{ s[NR] = $2; if ($3 > nth) nth = $3 }
+# A machine with much else to do delays reports as it delays what they tell.
+sort -k2,2n "$tmp/judged" | awk -v took="$(awk -v at="$killed_at" '$2 > last { last = $2 }
+		END { print last - at }' "$tmp/reports")" '{ s[NR] = $2; n += $4; if ($3 > nth) nth = $3 }
 	END { printf "kill file: %d processes behave as off after %.2f s (median), %.2f s (at most), " \
-		"by their report %d\n", NR, s[int((NR + 1) / 2)], s[NR], nth }'
+		"by their report %d; a report came each %.2f s\n", NR, s[int((NR + 1) / 2)], s[NR], nth,
+		took * NR / n }'
 if [ -z "$(missing ptreclaim_killed)" ]; then
 	until_true 20 is 'sum(ptreclaim_killed)' $hosts || fail "ptreclaim_killed does not say so"
 	until_true 20 is 'count(ALERTS{alertname="PtreclaimKillFileForgotten"})' 1 ||
