@@ -9,3 +9,13 @@ dist_man_MANS += doc/ptreclaim_hook_arena.3
 dist_man_MANS += doc/ptreclaim_version.3
 # All comments: somebody's to copy to /etc.
 EXTRA_DIST += doc/ptreclaim.conf
+
+# What a team that rolls the library out to many hosts starts from.
+EXTRA_DIST += \
+	doc/fleet/rollout.md \
+	doc/fleet/recording.yml doc/fleet/alerts.yml doc/fleet/alerts.test.yml \
+	doc/fleet/ptreclaim-dashboard.json \
+	doc/fleet/systemd/ptreclaim.conf doc/fleet/systemd/ptreclaim-strict.conf \
+	doc/fleet/systemd/ptreclaim-filter.conf \
+	doc/fleet/systemd/ptreclaim.sysusers.conf doc/fleet/systemd/ptreclaim.tmpfiles.conf \
+	doc/fleet/kubernetes/configmaps.yaml doc/fleet/kubernetes/deployment.yaml

@@ -153,6 +153,14 @@ if !SANITIZED
 TESTS += tests/unit/hookpath
 endif
 
+# The fleet material: each skips itself without its tools.
+fleet_tests = \
+	tests/fleet/dashboard tests/fleet/kubernetes tests/fleet/rules tests/fleet/systemd
+EXTRA_DIST += $(fleet_tests)
+if !SANITIZED
+TESTS += $(fleet_tests)
+endif
+
 CLEANFILES += tests/integration/lock
 
 # What needs nothing but cmocka, and builds nothing else: for building packages.

@@ -3,6 +3,7 @@
 itests = \
 	tests/integration/conf.sh \
 	tests/integration/faults.sh \
+	tests/integration/fleet.sh \
 	tests/integration/fork.sh \
 	tests/integration/hooks.sh \
 	tests/integration/madvise.sh \
@@ -17,7 +18,8 @@ itests = \
 	tests/integration/system.sh \
 	tests/integration/tune.sh \
 	tests/integration/waste.sh
-EXTRA_DIST += tests/integration/lib.sh tests/integration/killfile.sh $(itests)
+EXTRA_DIST += tests/integration/lib.sh tests/integration/killfile.sh \
+	tests/integration/fleetlib.sh $(itests)
 
 if !SANITIZED
 hammer_sources = \
