@@ -21,6 +21,7 @@
 #include "jemalloc_tune.h"
 #include "madvise.h"
 #include "os.h"
+#include "page.h"
 #include "preload.h"
 #include "ptreclaim.h"
 #include "publish.h"
@@ -80,6 +81,8 @@ static void after_fork_in_child(void)
 	engine_fork_child();
 	conf_refresh_pid(&conf);
 	publish_init(&conf, allocators);
+	page_fork_child();
+	worker_set_page(publish_page);
 	/* Says nothing of a failure: the child may have no standard error, and it works without. */
 	(void)worker_start(&conf);
 }
@@ -214,6 +217,9 @@ static void start_worker(void)
 	if (threaded)
 		return;
 	threaded = true;
+	/* Now, while nobody else is about: the worker keeps it up to date. */
+	publish_page();
+	worker_set_page(publish_page);
 	(void)pthread_atfork(NULL, NULL, after_fork_in_child);
 	r = worker_start(&conf);
 	if (!r)
@@ -240,7 +246,6 @@ static void start(void)
 		say_verbose(line);
 		return;
 	}
-	publish_init(&conf, allocators);
 	if (conf.stats_file[0])
 		worker_set_report(publish_file);
 	/* Without pages to flush there is only the sweep to do, and files to write. */
@@ -342,6 +347,8 @@ __attribute__((constructor)) static void preload_init(void)
 		say("abort_conf is on and the configuration is bad");
 		abort();
 	}
+	/* Who asks why it is off is told. */
+	publish_init(&conf, allocators);
 	if (conf_effective_mode(&conf) != CONF_OFF) {
 		start();
 		return;
@@ -356,8 +363,11 @@ __attribute__((destructor)) static void preload_exit(void)
 		return;
 	/* A child that never came to a hook counts its own all the same. */
 	engine_after_fork();
+	/* Not for a child that never had one. */
+	if (page_is_own())
+		publish_page();
 	if (conf.stats_file[0])
 		publish_file();
 	if (conf.stats_print)
-		publish_print();
+		publish_stats(NULL, NULL, NULL);
 }

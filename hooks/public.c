@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "jemalloc.h"
 #include "preload.h"
+#include "publish.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -18,6 +19,14 @@ EXPORT const char *ptreclaim_version(void)
 EXPORT void ptreclaim_flush(void)
 {
 	engine_flush();
+}
+
+EXPORT void ptreclaim_stats_print(void (*write_cb)(void *arg, const char *text), void *arg,
+				  const char *opts)
+{
+	/* A child that never came to a hook counts its own all the same. */
+	engine_after_fork();
+	publish_stats(write_cb, arg, opts);
 }
 
 EXPORT int ptreclaim_ctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)

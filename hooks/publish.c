@@ -9,7 +9,10 @@
 #include "export.h"
 #include "floor.h"
 #include "os.h"
+#include "page.h"
 #include "ptreclaim.h"
+#include "tune.h"
+#include "worker.h"
 
 static const struct conf *conf;
 static const char *allocator;
@@ -27,39 +30,70 @@ void publish_init(const struct conf *c, const char *allocator_name)
 /* Larger address spaces are not walked for it: on kernels without PAGEMAP_SCAN that takes minutes. */
 #define MEASURE_VIRT_KB ((uint64_t)1 << 30)
 
-static void render(bool (*how)(struct export_buf *, const struct export_input *),
-		   struct export_buf *b, const struct floor_report *tables)
+/* What everybody is told; what takes time or room to find out is left to the caller. */
+static void fill(struct export_input *in, struct stats_snapshot *stats)
 {
-	struct stats_snapshot stats;
 	struct engine_state state;
 
-	stats_snapshot(&stats);
+	stats_snapshot(stats);
 	engine_state(&state);
-	how(b, &(struct export_input){
-		       .stats = &stats,
-		       .tables = tables,
-		       .pending_bytes = state.pending_bytes,
-		       .kept_bytes = state.kept_bytes,
-		       .reclaimable_bytes = engine_reclaimable(),
-		       .version = ptreclaim_version(),
-		       .mode = conf_mode_name(engine_mode()),
-		       .backend = engine_backend_name(),
-		       .allocator = allocator,
-		       .pid = os.getpid(),
-		       .label_pid = strstr(conf->stats_file_pattern, "%p") != NULL,
-	       });
+	*in = (struct export_input){
+		.stats = stats,
+		.pending_bytes = state.pending_bytes,
+		.kept_bytes = state.kept_bytes,
+		.reclaimable_bytes = engine_reclaimable(),
+		.version = ptreclaim_version(),
+		.mode = conf_mode_name(engine_mode_in_force()),
+		.killed = engine_paused(),
+		.backend = engine_backend_name(),
+		.allocator = allocator,
+		.pid = os.getpid(),
+		.predicts = engine_mode_in_force() == CONF_OBSERVE,
+		.predicted_tables_bytes = engine_predicted_tables(),
+	};
+	if (!conf)
+		return;
+	in->program = conf->program;
+	in->configured_mode = conf_mode_name(conf->mode);
+	in->bucket = conf->bucket;
+	in->permille = (unsigned)conf->rollout;
+	in->rule = conf->rule;
+	in->reason = conf->reason;
+	in->label_pid = strstr(conf->stats_file_pattern, "%p") != NULL;
 }
 
-void publish_print(void)
+static void to_stderr(void *arg, const char *text)
 {
-	static char text[EXPORT_CAP];
-	struct floor_report tables;
-	struct export_buf b;
-	bool measured = floor_measure(0, &tables) == 0;
+	(void)arg;
+	os.write_err(text, strlen(text));
+}
 
-	export_init(&b, text, sizeof(text));
-	render(export_text, &b, measured ? &tables : NULL);
-	os.write_err(text, export_whole(&b) ? b.len : sizeof(text) - 1);
+void publish_stats(void (*write)(void *arg, const char *text), void *arg, const char *opts)
+{
+	size_t cap = EXPORT_CAP + TUNE_ARENAS * EXPORT_ARENA_CAP;
+	struct stats_snapshot stats;
+	struct floor_report tables;
+	struct export_input in;
+	struct export_buf b;
+	/* Of its own for each call, so that threads do not meet; only what is written takes memory. */
+	char *text = os.map(cap);
+
+	if (!text)
+		return;
+	if (!opts)
+		opts = "";
+	fill(&in, &stats);
+	if (!strchr(opts, 'f') && !floor_measure(0, &tables))
+		in.tables = &tables;
+	in.no_histograms = strchr(opts, 'h') != NULL;
+	if (!strchr(opts, 'a')) {
+		in.arena = tune_arena;
+		in.arenas = tune_arenas();
+	}
+	export_init(&b, text, cap);
+	(strchr(opts, 'J') ? export_json : export_text)(&b, &in);
+	(write ? write : to_stderr)(arg, text);
+	(void)os.unmap(text, cap);
 }
 
 /* The worker's tables: it has to be back soon for what is pending. */
@@ -79,7 +113,9 @@ static bool measure_now_and_then(struct floor_report *tables)
 void publish_file(void)
 {
 	static char text[EXPORT_CAP];
+	struct stats_snapshot stats;
 	struct floor_report tables;
+	struct export_input in;
 	struct export_buf b;
 	bool measured;
 
@@ -88,9 +124,42 @@ void publish_file(void)
 		return;
 	measured = measure_now_and_then(&tables);
 	export_init(&b, text, sizeof(text));
-	render(export_metrics, &b, measured ? &tables : NULL);
+	fill(&in, &stats);
+	in.tables = measured ? &tables : NULL;
+	export_metrics(&b, &in);
 	/* A full disk or a missing folder is no reason to bother the program: next time, perhaps. */
 	if (export_whole(&b))
 		(void)os.replace_file(conf->stats_file, text, b.len);
 	atomic_store(&busy, false);
+}
+
+/* What is on the page besides the counters. */
+#define PAGE_GAUGES 9
+_Static_assert(STAT_COUNT + PAGE_GAUGES <= PAGE_VALUES, "all has to fit on the page");
+
+void publish_page(void)
+{
+	struct stats_snapshot stats;
+	struct engine_state state;
+	struct page_image draft;
+
+	stats_snapshot(&stats);
+	engine_state(&state);
+	page_draft(&draft);
+	page_add_text(&draft, "version", ptreclaim_version());
+	page_add_text(&draft, "allocator", allocator);
+	page_add_text(&draft, "mode", conf_mode_name(engine_mode_in_force()));
+	page_add_text(&draft, "backend", engine_backend_name());
+	for (enum stat i = 0; i < STAT_COUNT; i++)
+		page_add_value(&draft, stats_name(i), stats.counter[i]);
+	page_add_value(&draft, "mode", engine_mode_in_force());
+	page_add_value(&draft, "killed", engine_paused());
+	page_add_value(&draft, "pending", state.pending_bytes);
+	page_add_value(&draft, "kept_now", state.kept_bytes);
+	page_add_value(&draft, "excess", state.excess_bytes);
+	page_add_value(&draft, "own", state.own_bytes);
+	page_add_value(&draft, "batch_bytes", engine_batch_bytes());
+	page_add_value(&draft, "keep_bytes", engine_keep_bytes());
+	page_add_value(&draft, "batch_ms", worker_batch_ms());
+	(void)page_publish(&draft);
 }

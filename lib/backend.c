@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "os.h"
+#include "probes.h"
 #include "stats.h"
 
 static enum conf_backend kind = CONF_BACKEND_NONE;
@@ -110,6 +111,7 @@ static unsigned advise(const struct iovec *vec, uint8_t *flag, unsigned n, int a
 			worked |= done > 0;
 			losses += done < VECTOR_WINS;
 			stats_add(STAT_FALLBACKS, 1);
+			PROBE_FALLBACK(bytes < 0 ? (int)-bytes : 0);
 			if (no_such_call(bytes))
 				atomic_store(usable, false);
 		}

@@ -6,6 +6,7 @@
 
 #include "gauge.h"
 #include "os.h"
+#include "probes.h"
 
 static struct {
 	_Atomic uint64_t bytes;
@@ -238,6 +239,7 @@ void batch_issue(struct flight *f)
 			if (!ok)
 				refused += f->vec[i].iov_len;
 		}
+		PROBE_FLUSH(f->bytes, f->n, failed);
 		stats_add(STAT_FAILED, refused);
 		/* What had been empty of a region that was refused whole counts as if it had not. */
 		if (f->pending > refused)
@@ -329,6 +331,7 @@ __attribute__((noinline)) void batch_flush_region(struct region *r, struct fligh
 		add_range(f, r->base, os_region_size, remappable(r) ? BACKEND_REMAP : 0);
 		f->pending += (size_t)n << os_page_shift;
 		stats_add(STAT_REGIONS_FREED, 1);
+		PROBE_REGION_FREED(r->base);
 		if (backend_kind() != CONF_BACKEND_NONE && atomic_load(&r->flags) & REGION_ZAPPED)
 			atomic_fetch_and(&r->flags, ~(uint32_t)REGION_ZAPPED);
 		ask_later(f, r);

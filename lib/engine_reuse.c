@@ -6,6 +6,7 @@
 #include "engine_internal.h"
 #include "os.h"
 #include "policy.h"
+#include "probes.h"
 #include "worker.h"
 
 /* Runs of pending pages that one reuse collects before it deals with them. */
@@ -239,6 +240,7 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 	if (cancelled) {
 		batch_cancelled(cancelled);
 		stats_add(STAT_CANCELLED, cancelled);
+		PROBE_CANCEL(addr, len, cancelled);
 	}
 	runs_finish(&runs);
 	stats_add(STAT_REUSED, len);

@@ -4,23 +4,19 @@
 
 #include <string.h>
 
+#include "export_internal.h"
 #include "floor.h"
-#include "stats.h"
+#include "tune.h"
 
 /* Durations from here on share the last bucket: it has no upper bound. */
 #define LAST_BUCKET (STATS_BUCKETS - 1)
 
-static const char *const hook_names[STAT_HOOKS] = {
+const char *const export_hook_names[STAT_HOOKS] = {
 	[STAT_HOOK_RELEASE] = "release",
 	[STAT_HOOK_REUSE] = "reuse",
 	[STAT_HOOK_MAP] = "map",
 	[STAT_HOOK_UNMAP] = "unmap",
 };
-
-static const char *or_unknown(const char *s)
-{
-	return s && *s ? s : "unknown";
-}
 
 static bool is_kind(enum stat s, const char *kind)
 {
@@ -148,21 +144,81 @@ static void text_hook(struct export_buf *b, const char *name, const uint64_t *hi
 	}
 }
 
+static void text_decision(struct export_buf *b, const struct export_input *in)
+{
+	export_str(b, "\nProgram ");
+	export_str(b, export_known(in->program));
+	export_str(b, ", configured mode ");
+	export_str(b, export_known(in->configured_mode));
+	export_str(b, ", rollout ");
+	export_u64(b, in->permille);
+	export_str(b, " per mille, bucket ");
+	export_u64(b, in->bucket);
+	if (in->rule && *in->rule) {
+		export_str(b, ", rule ");
+		export_str(b, in->rule);
+	}
+	if (in->reason && *in->reason) {
+		export_str(b, "\nReason: ");
+		export_str(b, in->reason);
+	}
+	if (in->killed)
+		export_str(b, "\nSwitched off: the kill file is there");
+}
+
+/* A decay time, in its column. */
+static void text_decay(struct export_buf *b, int64_t ms, size_t width)
+{
+	if (ms < 0)
+		export_str_pad(b, ms == -1 ? "never" : "?", width);
+	else
+		export_u64_pad(b, (uint64_t)ms, width);
+}
+
+static void text_arenas(struct export_buf *b, const struct export_input *in)
+{
+	struct tune_arena a;
+
+	export_str(b, "Arenas, and the decay times in ms that they have and should have\n");
+	export_str(b, "  arena      purges      purged  whole regions  taken back"
+		      "        dirty        muzzy\n");
+	for (unsigned i = 0; i < in->arenas; i++) {
+		if (!in->arena(i, &a))
+			continue;
+		export_u64_pad(b, i, 7);
+		export_u64_pad(b, a.purges, 12);
+		export_size_pad(b, a.purged, 12);
+		export_size_pad(b, a.purged_whole, 15);
+		export_size_pad(b, a.taken_back, 12);
+		text_decay(b, a.dirty_decay_ms, 7);
+		text_decay(b, a.advised_dirty_ms, 6);
+		text_decay(b, a.muzzy_decay_ms, 7);
+		text_decay(b, a.advised_muzzy_ms, 6);
+		export_str(b, "\n");
+		if (a.reason && *a.reason) {
+			export_str(b, "          ");
+			export_str(b, a.reason);
+			export_str(b, "\n");
+		}
+	}
+}
+
 bool export_text(struct export_buf *b, const struct export_input *in)
 {
 	const struct stats_snapshot *s = in->stats;
 	uint64_t calls = 0;
 
 	export_str(b, "ptreclaim ");
-	export_str(b, or_unknown(in->version));
+	export_str(b, export_known(in->version));
 	export_str(b, ", process ");
 	export_u64(b, (uint64_t)in->pid);
 	export_str(b, ": mode ");
-	export_str(b, or_unknown(in->mode));
+	export_str(b, export_known(in->mode));
 	export_str(b, ", backend ");
-	export_str(b, or_unknown(in->backend));
+	export_str(b, export_known(in->backend));
 	export_str(b, ", allocator ");
-	export_str(b, or_unknown(in->allocator));
+	export_str(b, export_known(in->allocator));
+	text_decision(b, in);
 
 	export_str(b, "\nMemory since the start, in bytes\n");
 	for (unsigned i = 0; i < STAT_COUNT; i++)
@@ -180,6 +236,12 @@ bool export_text(struct export_buf *b, const struct export_input *in)
 			   "the least for the pages present");
 		text_bytes(b, "waste", in->tables->waste_kb * 1024, "VmPTE above the floor");
 	}
+	if (in->predicts) {
+		export_str(b, "What mode on would have won\n");
+		text_bytes(b, "less waste", in->predicted_tables_bytes, "page tables, now");
+		text_line(b, "spared calls", s->counter[STAT_PREDICTED_SPARED],
+			  "zapping system calls");
+	}
 	text_group(b, s, "Regions, each the span of one page table\n", "regions", "");
 	text_group(b, s, "Flushes of pending pages, by cause\n", "flushes", "flush_");
 	text_group(b, s, "Events\n", "events", "");
@@ -190,19 +252,23 @@ bool export_text(struct export_buf *b, const struct export_input *in)
 			calls += s->counter[i];
 	text_line(b, "total", calls, "all of the above");
 
-	export_str(b, "Time in hooks: one call in ");
-	export_u64(b, STATS_SAMPLE_EVERY);
-	export_str(b, " is timed, and counted by powers of two\n");
-	for (unsigned h = 0; h < STAT_HOOKS; h++)
-		text_hook(b, hook_names[h], s->hook_ns[h]);
+	if (!in->no_histograms) {
+		export_str(b, "Time in hooks: one call in ");
+		export_u64(b, STATS_SAMPLE_EVERY);
+		export_str(b, " is timed, and counted by powers of two\n");
+		for (unsigned h = 0; h < STAT_HOOKS; h++)
+			text_hook(b, export_hook_names[h], s->hook_ns[h]);
+	}
+	if (in->arena)
+		text_arenas(b, in);
 	return export_whole(b);
 }
 
 /*
- * JSON and metrics: strings come from the process's surroundings, so they are cleaned. Bytes above
+ * Metrics. Strings come from the process's surroundings, so they are cleaned. Bytes above
  * ASCII may be no UTF-8, which spoils the whole document for strict readers; they are replaced.
  */
-static void put_quoted(struct export_buf *b, const char *s)
+void export_quoted(struct export_buf *b, const char *s)
 {
 	export_str(b, "\"");
 	for (; *s; s++) {
@@ -215,73 +281,6 @@ static void put_quoted(struct export_buf *b, const char *s)
 	export_str(b, "\"");
 }
 
-static void json_name(struct export_buf *b, const char *name)
-{
-	put_quoted(b, name);
-	export_str(b, ": ");
-}
-
-static void json_string(struct export_buf *b, const char *name, const char *v)
-{
-	json_name(b, name);
-	put_quoted(b, or_unknown(v));
-	export_str(b, ",\n");
-}
-
-static void json_u64(struct export_buf *b, const char *name, uint64_t v, const char *after)
-{
-	json_name(b, name);
-	export_u64(b, v);
-	export_str(b, after);
-}
-
-bool export_json(struct export_buf *b, const struct export_input *in)
-{
-	const struct stats_snapshot *s = in->stats;
-	const struct floor_report *t = in->tables;
-
-	export_str(b, "{\n");
-	json_string(b, "version", in->version);
-	json_string(b, "mode", in->mode);
-	json_string(b, "backend", in->backend);
-	json_string(b, "allocator", in->allocator);
-	json_u64(b, "pid", (uint64_t)in->pid, ",\n");
-	json_u64(b, "pending_bytes", in->pending_bytes, ",\n");
-	json_u64(b, "kept_bytes", in->kept_bytes, ",\n");
-	json_u64(b, "reclaimable_bytes", in->reclaimable_bytes, ",\n");
-	json_name(b, "tables");
-	if (t) {
-		export_str(b, "{");
-		json_u64(b, "vmpte_kb", t->vmpte_kb, ", ");
-		json_u64(b, "floor_kb", t->floor_kb, ", ");
-		json_u64(b, "waste_kb", t->waste_kb, ", ");
-		json_u64(b, "rss_kb", t->rss_kb, ", ");
-		json_u64(b, "virt_kb", t->virt_kb, ", ");
-		json_u64(b, "regions", t->regions, "},\n");
-	} else {
-		export_str(b, "null,\n");
-	}
-	export_str(b, "\"stats\": {\n");
-	for (unsigned i = 0; i < STAT_COUNT; i++)
-		json_u64(b, stats_name(i), s->counter[i], i + 1 < STAT_COUNT ? ",\n" : "\n},\n");
-	json_u64(b, "hook_sample_every", STATS_SAMPLE_EVERY, ",\n");
-	/* Sampled calls that took [2^i, 2^(i+1)) ns, i the place in the array. */
-	export_str(b, "\"hook_ns_log2\": {\n");
-	for (unsigned h = 0; h < STAT_HOOKS; h++) {
-		json_name(b, hook_names[h]);
-		for (unsigned n = 0; n < STATS_BUCKETS; n++) {
-			export_str(b, n ? "," : "[");
-			export_u64(b, s->hook_ns[h][n]);
-		}
-		export_str(b, h + 1 < STAT_HOOKS ? "],\n" : "]\n");
-	}
-	export_str(b, "}\n}\n");
-	return export_whole(b);
-}
-
-/*
- * Metrics.
- */
 struct family {
 	const char *name, *unit; /* ptreclaim_NAME_UNIT_total; unit NULL: none */
 	bool counter;
@@ -318,7 +317,7 @@ static void put_labels(struct export_buf *b, const struct export_input *in, cons
 		export_str(b, "{");
 		export_str(b, label);
 		export_str(b, "=");
-		put_quoted(b, value);
+		export_quoted(b, value);
 	}
 	if (in->label_pid) {
 		export_str(b, label ? ",pid=\"" : "{pid=\"");
@@ -366,13 +365,15 @@ static void info(struct export_buf *b, const struct export_input *in)
 
 	family_head(b, &f, "What runs in this process");
 	export_str(b, "ptreclaim_info{version=");
-	put_quoted(b, or_unknown(in->version));
+	export_quoted(b, export_known(in->version));
 	export_str(b, ",mode=");
-	put_quoted(b, or_unknown(in->mode));
+	export_quoted(b, export_known(in->mode));
 	export_str(b, ",backend=");
-	put_quoted(b, or_unknown(in->backend));
+	export_quoted(b, export_known(in->backend));
 	export_str(b, ",allocator=");
-	put_quoted(b, or_unknown(in->allocator));
+	export_quoted(b, export_known(in->allocator));
+	export_str(b, ",program=");
+	export_quoted(b, export_known(in->program));
 	export_str(b, ",pid=\"");
 	export_u64(b, (uint64_t)in->pid);
 	export_str(b, "\"} 1\n");
@@ -404,7 +405,7 @@ static void hook_series(struct export_buf *b, const struct export_input *in, uns
 		else
 			export_str(b, "+Inf");
 		export_str(b, "\",hook=");
-		put_quoted(b, hook_names[h]);
+		export_quoted(b, export_hook_names[h]);
 		if (in->label_pid) {
 			export_str(b, ",pid=\"");
 			export_u64(b, (uint64_t)in->pid);
@@ -416,15 +417,28 @@ static void hook_series(struct export_buf *b, const struct export_input *in, uns
 	}
 	/* No _sum: durations are known by bucket only. */
 	export_str(b, "ptreclaim_hook_seconds_count");
-	put_labels(b, in, "hook", hook_names[h]);
+	put_labels(b, in, "hook", export_hook_names[h]);
 	export_str(b, " ");
 	export_u64(b, sum);
 	export_str(b, "\n");
 }
 
+static void decision(struct export_buf *b, const struct export_input *in)
+{
+	gauge(b, in, "killed", NULL, in->killed, "1 while the kill file switches the library off");
+	gauge(b, in, "rollout_bucket_number", NULL, in->bucket, "Bucket of this host, 0 to 999");
+	gauge(b, in, "rollout_permille", NULL, in->permille,
+	      "Share of the hosts in which the mode applies, per mille");
+	/* The calls that it would have spared are a counter, in every mode. */
+	if (in->predicts)
+		gauge(b, in, "predicted_tables", "bytes", in->predicted_tables_bytes,
+		      "Page tables that mode on would free");
+}
+
 bool export_metrics(struct export_buf *b, const struct export_input *in)
 {
 	info(b, in);
+	decision(b, in);
 	for (unsigned i = 0; i < STAT_COUNT; i++) {
 		struct family f = {stats_name(i), is_kind(i, "bytes") ? "bytes" : NULL, true};
 

@@ -16,6 +16,7 @@
 
 struct stats_snapshot;
 struct floor_report;
+struct tune_arena;
 
 /*
  * Text in bounded memory. What does not fit is dropped, but len goes on counting: it is the length
@@ -46,8 +47,13 @@ static inline bool export_whole(const struct export_buf *b)
 	return b->len < b->cap;
 }
 
-/* Enough for each of the renderings below whatever the counters are, with names of usual length. */
-#define EXPORT_CAP (48u * 1024)
+/* Enough for each of the renderings below whatever the counters are, with names of usual length and
+ * without arenas; each arena takes so much more of a text. */
+#define EXPORT_CAP	 (48u * 1024)
+#define EXPORT_ARENA_CAP 768u
+
+/* Of the JSON object: one more whenever a reader of the old one could get it wrong. */
+#define EXPORT_SCHEMA_VERSION 1
 
 struct export_input {
 	const struct stats_snapshot *stats;
@@ -56,8 +62,20 @@ struct export_input {
 	uint64_t pending_bytes;	    /* released and not yet zapped, now */
 	uint64_t kept_bytes;	    /* kept and not yet released again, now */
 	uint64_t reclaimable_bytes; /* of tables that are empty through zaps by others, now */
-	const char *version, *mode, *backend, *allocator; /* NULL shows as "unknown" */
+	/* NULL shows as "unknown". mode is the one in force. */
+	const char *version, *program, *mode, *configured_mode, *backend, *allocator;
 	pid_t pid;
+	bool killed; /* the kill file is there, so the mode in force is off */
+	/* How the mode in force came about. */
+	unsigned bucket, permille;
+	const char *rule, *reason; /* NULL or "": none */
+	/* What mode on would have won, where only that is counted. */
+	bool predicts;
+	uint64_t predicted_tables_bytes; /* of waste that would not be there, now */
+	/* tune_arena() and tune_arenas(); NULL: not asked for. Not in the metrics. */
+	bool (*arena)(unsigned i, struct tune_arena *out);
+	unsigned arenas;
+	bool no_histograms; /* leave them out of text and JSON */
 	/* Metrics: put the pid on every sample. Needed where the files of several processes are
 	 * collected together (stats_file with %p): their samples would collide otherwise. */
 	bool label_pid;
@@ -68,7 +86,7 @@ struct export_input {
 /* For people, as stats_print shows it at exit. */
 bool export_text(struct export_buf *b, const struct export_input *in);
 
-/* One JSON object: the counters in "stats" by stats_name(), "tables" null if not measured. */
+/* One JSON object, as doc/ptreclaim-stats.schema.json says; "tables" is null if not measured. */
 bool export_json(struct export_buf *b, const struct export_input *in);
 
 /*

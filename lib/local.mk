@@ -7,15 +7,17 @@ lib_libcore_la_SOURCES = \
 	lib/conf.c lib/conf_parse.c lib/conf_rule.c lib/conf_value.c lib/conf.h lib/conf_internal.h \
 	lib/ctl.c lib/ctl_sample.c lib/ctl_table.c lib/ctl.h lib/ctl_internal.h \
 	lib/engine.c lib/engine_mode.c lib/engine_reuse.c lib/engine.h lib/engine_internal.h \
-	lib/export.c lib/export_buf.c lib/export.h \
+	lib/export.c lib/export_buf.c lib/export_json.c lib/export.h lib/export_internal.h \
 	lib/floor.c lib/floor.h \
 	lib/gauge.h \
 	lib/os.c lib/os.h \
+	lib/page.c lib/page.h \
 	lib/pagemap.h \
 	lib/policy.c lib/policy.h \
 	lib/pool.c lib/pool.h \
 	lib/predict.c lib/predict.h \
 	lib/pressure.c lib/pressure.h \
+	lib/probes.h \
 	lib/region.c lib/region_map.c lib/region.h \
 	lib/stats.c lib/stats.h \
 	lib/sweep.c lib/sweep.h \

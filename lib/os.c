@@ -170,21 +170,32 @@ static int linux_mincore(void *addr, size_t len, unsigned char *vec)
 static long os_mmap(void *addr, size_t len, int flags)
 {
 	return SYS6(SYS_mmap, addr, len, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
+		    MAP_ANONYMOUS | MAP_NORESERVE | flags, -1, 0);
 }
 
 static int linux_remap(void *addr, size_t len)
 {
-	long r = os_mmap(addr, len, MAP_FIXED);
+	long r = os_mmap(addr, len, MAP_PRIVATE | MAP_FIXED);
 
 	return r < 0 && r > -4096 ? (int)r : 0;
 }
 
 static void *linux_map(size_t len)
 {
-	long r = os_mmap(NULL, len, 0);
+	long r = os_mmap(NULL, len, MAP_PRIVATE);
 
 	return r < 0 && r > -4096 ? NULL : (void *)r;
+}
+
+static void *linux_shared_page(size_t len)
+{
+	long r = os_mmap(NULL, len, MAP_SHARED);
+
+	if (r < 0 && r > -4096)
+		return NULL;
+	/* Where shared memory is given huge pages, it would be one. */
+	(void)linux_madvise((void *)r, len, MADV_NOHUGEPAGE);
+	return (void *)r;
 }
 
 static int linux_unmap(void *addr, size_t len)
@@ -430,15 +441,15 @@ static pid_t linux_getpid(void)
 	{                                                                                          \
 		.madvise = linux_madvise, .process_madvise = linux_process_madvise,                \
 		.mincore = linux_mincore, .remap = linux_remap, .map = linux_map,                  \
-		.unmap = linux_unmap, .zero = linux_zero, .futex_wait = linux_futex_wait,          \
-		.futex_wake = linux_futex_wake, .clock_ns = linux_clock_ns,                        \
-		.file_exists = linux_file_exists, .read_file = linux_read_file,                    \
-		.read_link = linux_read_link, .replace_file = linux_replace_file,                  \
-		.write_err = linux_write_err, .psi_open = linux_psi_open,                          \
-		.psi_fired = linux_psi_fired, .psi_close = linux_psi_close,                        \
-		.wiped_on_fork = linux_wiped_on_fork, .getpid = linux_getpid,                      \
-		.pagemap_open = linux_pagemap_open, .populated = linux_populated,                  \
-		.pagemap_close = linux_pagemap_close,                                              \
+		.unmap = linux_unmap, .shared_page = linux_shared_page, .zero = linux_zero,        \
+		.futex_wait = linux_futex_wait, .futex_wake = linux_futex_wake,                    \
+		.clock_ns = linux_clock_ns, .file_exists = linux_file_exists,                      \
+		.read_file = linux_read_file, .read_link = linux_read_link,                        \
+		.replace_file = linux_replace_file, .write_err = linux_write_err,                  \
+		.psi_open = linux_psi_open, .psi_fired = linux_psi_fired,                          \
+		.psi_close = linux_psi_close, .wiped_on_fork = linux_wiped_on_fork,                \
+		.getpid = linux_getpid, .pagemap_open = linux_pagemap_open,                        \
+		.populated = linux_populated, .pagemap_close = linux_pagemap_close,                \
 	}
 
 const struct os_ops os_linux = OS_TABLE;

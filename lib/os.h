@@ -36,6 +36,8 @@ struct os_ops {
 	/* Fresh private anonymous memory anywhere; NULL if there is none. */
 	void *(*map)(size_t len);
 	int (*unmap)(void *addr, size_t len);
+	/* The same, but a child after fork() has not a copy of it but the memory itself. */
+	void *(*shared_page)(size_t len);
 	/* Write zeroes over memory that the caller owns. */
 	void (*zero)(void *addr, size_t len);
 

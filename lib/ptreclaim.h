@@ -32,6 +32,25 @@ const char *ptreclaim_version(void);
 void ptreclaim_flush(void);
 
 /**
+ * @brief Tell the statistics, as text or as JSON.
+ *
+ * By default the least size that the page tables could have is told as well; finding it out walks
+ * /proc/self/pagemap, which takes time in proportion to the mapped address space.
+ *
+ * @param write_cb Called with the text, whole and once, in the calling thread; the text is gone when
+ *                 it returns. NULL: it goes to standard error. Not called if there is no memory for
+ *                 the text.
+ * @param arg      Passed on to write_cb.
+ * @param opts     Letters, or NULL for none; those that nobody knows are ignored. J: one JSON object,
+ *                 as ptreclaim-stats.schema.json describes it. f: without measuring page tables.
+ *                 a: without arenas. h: without the histograms of the time in hooks.
+ *
+ * Works in every mode. Allocates nothing; thread-safe; not async-signal-safe. Since 0.1.0.
+ */
+void ptreclaim_stats_print(void (*write_cb)(void *arg, const char *text), void *arg,
+			   const char *opts);
+
+/**
  * @brief Read and write a property by name, in the calling form of jemalloc's mallctl().
  *
  * Names and types are in ptreclaim-properties(7). In a process with jemalloc in which the library is

@@ -163,6 +163,7 @@ static void look_for_kill_file(struct flight *f)
 	if (kill == engine_paused())
 		return;
 	engine_pause(kill);
+	atomic_store(&stirred, true);
 	if (kill)
 		batch_flush_all(STAT_FLUSH_REQUEST, f);
 }

@@ -9,7 +9,7 @@ if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/t-conf tests/unit/t-conf-load tests/unit/t-conf-rules tests/unit/t-export
 TESTS += \
 	tests/unit/t-conf tests/unit/t-conf-load tests/unit/t-conf-rules \
-	tests/unit/t-export tests/unit/promtool
+	tests/unit/t-export tests/unit/promtool tests/unit/schema
 
 conf_fixture = tests/unit/conf_fixture.c tests/unit/conf_fixture.h
 tests_unit_t_conf_SOURCES = tests/unit/conf.c $(conf_fixture)
@@ -22,7 +22,8 @@ tests_unit_t_conf_rules_SOURCES = tests/unit/conf_rules.c $(conf_fixture)
 tests_unit_t_conf_rules_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_conf_rules_LDADD = lib/libcore.la $(CMOCKA_LIBS)
 
-tests_unit_t_export_SOURCES = tests/unit/export.c
+tests_unit_t_export_SOURCES = \
+	tests/unit/export.c tests/unit/export_json.c tests/unit/export_test.h
 tests_unit_t_export_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_export_LDADD = lib/libcore.la $(CMOCKA_LIBS)
 endif
@@ -30,7 +31,7 @@ endif
 # Skips itself without clang.
 TESTS += tests/fuzz/run
 
-EXTRA_DIST += tests/unit/promtool
+EXTRA_DIST += tests/unit/promtool tests/unit/schema tests/unit/validate.py
 EXTRA_DIST += \
 	tests/fuzz/run \
 	tests/fuzz/conf.c tests/fuzz/conf.dict tests/fuzz/conf_check.h \
@@ -84,6 +85,7 @@ engine_tests = \
 	tests/unit/t-limits \
 	tests/unit/t-model \
 	tests/unit/t-modes \
+	tests/unit/t-page \
 	tests/unit/t-policy \
 	tests/unit/t-properties \
 	tests/unit/t-refused \
@@ -120,6 +122,9 @@ tests_unit_t_model_LDADD = tests/unit/libfixture.la
 tests_unit_t_modes_SOURCES = tests/unit/modes.c
 tests_unit_t_modes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_modes_LDADD = tests/unit/libfixture.la
+tests_unit_t_page_SOURCES = tests/unit/page.c
+tests_unit_t_page_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_page_LDADD = tests/unit/libfixture.la
 tests_unit_t_policy_SOURCES = tests/unit/policy.c
 tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_policy_LDADD = tests/unit/libfixture.la

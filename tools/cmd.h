@@ -19,6 +19,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_floor(int argc, char **argv);
 int cmd_scan(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 
 /* One line on stderr, "ptreclaim: ...". */

@@ -17,26 +17,29 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"run", cmd_run},
-	{"floor", cmd_floor},
-	{"scan", cmd_scan},
-	{"probe", cmd_probe},
+	{"run", cmd_run},   {"floor", cmd_floor}, {"scan", cmd_scan},
+	{"stat", cmd_stat}, {"probe", cmd_probe},
 };
 
 static const char help[] =
 	"usage: ptreclaim run [-c CONF] [--] COMMAND [ARGS...]\n"
 	"       ptreclaim floor [--json] PID\n"
 	"       ptreclaim scan [--json] [-n N]\n"
+	"       ptreclaim stat [--json] [-f] [-i SECONDS] [-n N] PID\n"
 	"       ptreclaim probe [--json]\n"
 	"\n"
 	"  run    start COMMAND with libptreclaim preloaded, CONF in force\n"
 	"  floor  what the page tables of PID cost, and the least they could cost\n"
 	"  scan   the same for all processes, those that waste most first\n"
+	"  stat   what the library does in PID, interval by interval\n"
 	"  probe  what the running kernel can do\n"
 	"\n"
 	"  -c, --conf CONF  configuration, \"key:value,key:value\"; later keys win\n"
 	"  -j, --json       print JSON\n"
-	"  -n, --top N      print the first N processes only\n"
+	"  -n, --top N      scan: print the first N processes only\n"
+	"  -n, --count N    stat: print N lines\n"
+	"  -i, --interval SECONDS  stat: a line every so often\n"
+	"  -f, --floor      stat: measure the page tables for each line\n"
 	"  -h, --help       print this\n"
 	"  -V, --version    print the version\n"
 	"\n"

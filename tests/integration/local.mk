@@ -12,9 +12,12 @@ itests = \
 	tests/integration/modes.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
+	tests/integration/probes.sh \
 	tests/integration/properties.sh \
 	tests/integration/redis.sh \
 	tests/integration/rules.sh \
+	tests/integration/stat.sh \
+	tests/integration/stats-print.sh \
 	tests/integration/system.sh \
 	tests/integration/tune.sh \
 	tests/integration/waste.sh
@@ -51,6 +54,16 @@ check_PROGRAMS += tests/integration/looker
 tests_integration_looker_SOURCES = tests/integration/looker.c
 tests_integration_looker_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_looker_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/phases
+tests_integration_phases_SOURCES = tests/integration/phases.c
+tests_integration_phases_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_phases_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/teller
+tests_integration_teller_SOURCES = tests/integration/teller.c
+tests_integration_teller_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_teller_LDADD = $(JEMALLOC_LIBS)
 
 check_PROGRAMS += tests/integration/tuned
 tests_integration_tuned_SOURCES = tests/integration/tuned.c

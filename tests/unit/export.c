@@ -1,26 +1,54 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The renderings of the statistics: right numbers, valid JSON, bounded memory. With the name of a
- * case as its argument the program prints that case's metrics instead, for tests/unit/promtool.
+ * case as its argument the program prints that case's metrics instead, for tests/unit/promtool, or its
+ * JSON if "json" is in front, for tests/unit/schema.
  */
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-/* After the four that it needs. */
-#include <cmocka.h>
 
-#include "export.h"
-#include "floor.h"
-#include "stats.h"
+#include "export_test.h"
+#include "tune.h"
 
-static struct stats_snapshot snap;
-static struct floor_report tables;
-static struct export_input in;
+struct stats_snapshot snap;
+struct floor_report tables;
+struct export_input in;
 static char out[EXPORT_CAP], small[EXPORT_CAP];
+
+static const struct tune_arena fake_arenas[] = {
+	{.purges = 11,
+	 .purged = 3 << 20,
+	 .purged_whole = 2 << 20,
+	 .taken_back = 4096,
+	 .dirty_decay_ms = 10000,
+	 .muzzy_decay_ms = 0,
+	 .advised_dirty_ms = -1,
+	 .advised_muzzy_ms = 0,
+	 .reason = "it \"takes\" all of it back"},
+	{0},
+	{.purges = 5, .dirty_decay_ms = INT64_MIN, .advised_dirty_ms = INT64_MAX},
+};
+
+/* Of the second nothing is known. */
+static bool fake_arena(unsigned i, struct tune_arena *arena)
+{
+	assert_true(i < 3);
+	*arena = fake_arenas[i];
+	return arena->purges;
+}
+
+static bool worst_arena(unsigned i, struct tune_arena *arena)
+{
+	(void)i;
+	memset(arena, 0xff, sizeof(*arena));
+	arena->dirty_decay_ms = arena->muzzy_decay_ms = -1;
+	arena->advised_dirty_ms = arena->advised_muzzy_ms = INT64_MAX;
+	arena->reason =
+		"nothing is longer than what somebody writes who has to explain a number that "
+		"nobody asked for, in one line";
+	return true;
+}
 
 static int setup(void **state)
 {
@@ -43,7 +71,12 @@ static int setup(void **state)
 		.kept_bytes = 12345,
 		.reclaimable_bytes = 8192,
 		.version = "0.1.0",
+		.program = "redis-server",
 		.mode = "on",
+		.configured_mode = "observe",
+		.bucket = 417,
+		.permille = 500,
+		.reason = "bucket 417 is below 500",
 		.backend = "dontneed",
 		.allocator = "jemalloc 5.3.0",
 		.pid = 4242,
@@ -51,7 +84,7 @@ static int setup(void **state)
 	return 0;
 }
 
-static void set_worst(void)
+void set_worst(void)
 {
 	memset(&tables, 0xff, sizeof(tables));
 	in.tables = &tables;
@@ -63,15 +96,34 @@ static void set_worst(void)
 	in.pending_bytes = in.kept_bytes = in.reclaimable_bytes = UINT64_MAX;
 	in.allocator = "\"a\\b\n\t\x01\xff"
 		       "c}";
+	in.program = "a program whose name is as long as the kernel lets it be, or \"longer\"";
+	in.reason = in.rule = in.program;
 	in.pid = INT32_MAX;
 	in.label_pid = true;
+	in.killed = true;
+	in.bucket = 999;
+	in.permille = 1000;
+	in.predicts = true;
+	in.predicted_tables_bytes = UINT64_MAX;
 }
 
-typedef bool (*renderer)(struct export_buf *b, const struct export_input *in);
+void set_arenas(void)
+{
+	in.arena = fake_arena;
+	in.arenas = 3;
+}
+
+void set_observing(void)
+{
+	in.mode = "observe";
+	in.predicts = true;
+	in.predicted_tables_bytes = 5382144;
+	snap.counter[STAT_PREDICTED_SPARED] = 15534;
+}
 
 static const renderer renderers[] = {export_text, export_json, export_metrics};
 
-static const char *render(renderer r)
+const char *render(renderer r)
 {
 	struct export_buf b;
 
@@ -81,13 +133,13 @@ static const char *render(renderer r)
 	return out;
 }
 
-static void assert_has(const char *text, const char *what)
+void assert_has(const char *text, const char *what)
 {
 	if (!strstr(text, what))
 		fail_msg("no \"%s\" in:\n%s", what, text);
 }
 
-static void assert_lacks(const char *text, const char *what)
+void assert_lacks(const char *text, const char *what)
 {
 	if (strstr(text, what))
 		fail_msg("\"%s\" in:\n%s", what, text);
@@ -202,7 +254,8 @@ static void test_worst_case_fits(void **state)
 static void test_nothing_known(void **state)
 {
 	(void)state;
-	in.version = in.mode = in.backend = NULL;
+	in.version = in.program = in.mode = in.configured_mode = in.backend = NULL;
+	in.reason = NULL;
 	in.allocator = "";
 	assert_has(render(export_text),
 		   "ptreclaim unknown, process 4242: mode unknown, backend unknown, "
@@ -210,7 +263,7 @@ static void test_nothing_known(void **state)
 	assert_has(render(export_json), "\"allocator\": \"unknown\"");
 	assert_has(render(export_metrics),
 		   "ptreclaim_info{version=\"unknown\",mode=\"unknown\",backend=\"unknown\","
-		   "allocator=\"unknown\",pid=\"4242\"} 1\n");
+		   "allocator=\"unknown\",program=\"unknown\",pid=\"4242\"} 1\n");
 }
 
 /*
@@ -288,106 +341,55 @@ static void test_text_histogram(void **state)
 	assert_has(render(export_text), "99 samples, p50 < 512 ns, p99 < 512 ns, max < 512 ns\n");
 }
 
-/*
- * JSON: a reader of its grammar that shares nothing with the writer.
- */
-static const char *json_value(const char *s);
-
-static const char *json_blank(const char *s)
+static void test_text_decision(void **state)
 {
-	return s ? s + strspn(s, " \t\r\n") : NULL;
-}
-
-static const char *json_text(const char *s)
-{
-	if (*s++ != '"')
-		return NULL;
-	for (; *s != '"'; s++) {
-		if (*s < ' ' || *s > '~')
-			return NULL;
-		if (*s == '\\' && !strchr("\"\\/bfnrt", *++s))
-			return NULL;
-	}
-	return s + 1;
-}
-
-static const char *json_list(const char *s, char close, bool named)
-{
-	s = json_blank(s + 1);
-	if (*s == close)
-		return s + 1;
-	for (;;) {
-		if (named) {
-			s = json_blank(json_text(s));
-			if (!s || *s++ != ':')
-				return NULL;
-			s = json_blank(s);
-		}
-		s = json_blank(json_value(s));
-		if (!s || (*s != ',' && *s != close))
-			return NULL;
-		if (*s++ == close)
-			return s;
-		s = json_blank(s);
-	}
-}
-
-static const char *json_value(const char *s)
-{
-	size_t n = strspn(s, "0123456789");
-
-	if (*s == '{')
-		return json_list(s, '}', true);
-	if (*s == '[')
-		return json_list(s, ']', false);
-	if (*s == '"')
-		return json_text(s);
-	if (!strncmp(s, "null", 4))
-		return s + 4;
-	if (!n || (n > 1 && *s == '0'))
-		return NULL;
-	return s + n;
-}
-
-static void assert_json(const char *s)
-{
-	const char *end = *s == '{' ? json_blank(json_value(s)) : NULL;
-
-	if (!end || *end)
-		fail_msg("not one JSON object:\n%s", s);
-}
-
-static void test_json(void **state)
-{
-	char want[128];
 	const char *t;
 
 	(void)state;
-	snap.hook_ns[STAT_HOOK_UNMAP][2] = 9;
-	t = render(export_json);
-	assert_json(t);
-	assert_has(t, "\"version\": \"0.1.0\"");
-	assert_has(t, "\"allocator\": \"jemalloc 5.3.0\"");
-	assert_has(t, "\"pid\": 4242,");
-	assert_has(t, "\"pending_bytes\": 33554432,");
-	assert_has(t, "\"kept_bytes\": 12345,");
-	assert_has(t, "\"reclaimable_bytes\": 8192,");
-	assert_has(t, "\"tables\": null,");
-	assert_has(t, "\"hook_sample_every\": 256,");
-	assert_has(t, "\"unmap\": [0,0,9,0,");
-	for (unsigned i = 0; i < STAT_COUNT; i++) {
-		(void)snprintf(want, sizeof(want), "\"%s\": %" PRIu64, stats_name(i),
-			       snap.counter[i]);
-		assert_has(t, want);
-	}
-	in.tables = &tables;
-	t = render(export_json);
-	assert_json(t);
-	assert_has(t, "\"tables\": {\"vmpte_kb\": 5764, \"floor_kb\": 508, \"waste_kb\": 5256, ");
+	t = render(export_text);
+	assert_has(t, "\nProgram redis-server, configured mode observe, rollout 500 per mille, "
+		      "bucket 417\nReason: bucket 417 is below 500\nMemory since");
+	assert_lacks(t, "would have won");
+	in.killed = true;
+	in.rule = "[redis-*]";
+	set_observing();
+	t = render(export_text);
+	assert_has(t, ", bucket 417, rule [redis-*]\n");
+	assert_has(t, "\nSwitched off: the kill file is there\n");
+	assert_has(t, "  spared calls                     15534  ");
+	assert_has(t, "  less waste             5.1 MiB               5382144  ");
+}
+
+static void test_text_arenas(void **state)
+{
+	const char *t;
+
+	(void)state;
+	assert_lacks(render(export_text), "Arenas");
+	set_arenas();
+	in.no_histograms = true;
+	t = render(export_text);
+	assert_has(t,
+		   "\n      0          11     3.0 MiB        2.0 MiB     4.0 KiB"
+		   "  10000 never      0     0\n          it \"takes\" all of it back\n      2 ");
+	assert_lacks(t, "\n      1 ");
+	assert_lacks(t, "Time in hooks");
+}
+
+/* As many as are counted, all at their worst. */
+static void test_many_arenas_fit(void **state)
+{
+	static char large[EXPORT_CAP + TUNE_ARENAS * EXPORT_ARENA_CAP];
+	struct export_buf b;
+
+	(void)state;
 	set_worst();
-	t = render(export_json);
-	assert_json(t);
-	assert_has(t, "\"allocator\": \"\\\"a\\\\b????c}\"");
+	in.arena = worst_arena;
+	in.arenas = TUNE_ARENAS;
+	for (unsigned r = 0; r < 3; r++) {
+		export_init(&b, large, sizeof(large));
+		assert_true(renderers[r](&b, &in));
+	}
 }
 
 /*
@@ -413,12 +415,20 @@ static void test_metrics(void **state)
 	assert_has(t, "\nptreclaim_reclaimable_bytes 8192\n");
 	assert_has(t, "\nptreclaim_kept_now_bytes 12345\n");
 	assert_has(t, "ptreclaim_info{version=\"0.1.0\",mode=\"on\",backend=\"dontneed\","
-		      "allocator=\"jemalloc 5.3.0\",pid=\"4242\"} 1\n");
+		      "allocator=\"jemalloc 5.3.0\",program=\"redis-server\",pid=\"4242\"} 1\n");
 	assert_lacks(t, "vmpte");
 	/* What has a label is not there by its own name as well. */
 	assert_lacks(t, "ptreclaim_sys_");
 	assert_lacks(t, "ptreclaim_flush_");
 	assert_string_equal(t + strlen(t) - 7, "\n# EOF\n");
+	assert_has(t, "\nptreclaim_killed 0\n");
+	assert_has(t, "\nptreclaim_rollout_bucket_number 417\n");
+	assert_has(t, "\nptreclaim_rollout_permille 500\n");
+	assert_lacks(t, "predicted_tables");
+	set_observing();
+	t = render(export_metrics);
+	assert_has(t, "\nptreclaim_predicted_tables_bytes 5382144\n");
+	assert_has(t, "\nptreclaim_predicted_spared_calls_total 15534\n");
 	in.tables = &tables;
 	t = render(export_metrics);
 	assert_has(t, "\nptreclaim_vmpte_bytes 5902336\n");
@@ -481,7 +491,7 @@ static void test_metrics_histogram(void **state)
 		      "ptreclaim_hook_seconds_count{hook=\"release\"} 1111\n");
 }
 
-static int print_metrics(const char *name)
+static int print(renderer how, const char *name)
 {
 	struct export_buf b;
 
@@ -493,30 +503,36 @@ static int print_metrics(const char *name)
 		in.label_pid = true;
 	else if (!strcmp(name, "worst"))
 		set_worst();
+	else if (!strcmp(name, "observe"))
+		set_observing();
+	else if (!strcmp(name, "arenas")) {
+		set_arenas();
+		/* The least that is valid. */
+		in.arenas = 1;
+	} else if (!strcmp(name, "unknown"))
+		in.program = in.configured_mode = in.reason = NULL;
 	else if (strcmp(name, "plain"))
 		return 2;
 	export_init(&b, out, sizeof(out));
-	return !export_metrics(&b, &in) || fputs(out, stdout) == EOF;
+	return !how(&b, &in) || fputs(out, stdout) == EOF;
 }
 
 int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(test_buffer),
-		T(test_numbers),
-		T(test_any_capacity),
-		T(test_worst_case_fits),
-		T(test_nothing_known),
-		T(test_text),
-		T(test_text_histogram),
-		T(test_json),
-		T(test_metrics),
-		T(test_metrics_pid),
-		T(test_metrics_histogram),
+		T(test_buffer),		T(test_numbers),
+		T(test_any_capacity),	T(test_worst_case_fits),
+		T(test_nothing_known),	T(test_text),
+		T(test_text_histogram), T(test_text_decision),
+		T(test_text_arenas),	T(test_many_arenas_fit),
+		T(test_json),		T(test_metrics),
+		T(test_metrics_pid),	T(test_metrics_histogram),
 	};
 #undef T
+	if (argc > 2 && !strcmp(argv[1], "json"))
+		return print(export_json, argv[2]);
 	if (argc > 1)
-		return print_metrics(argv[1]);
+		return print(export_metrics, argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
