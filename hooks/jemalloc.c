@@ -243,37 +243,6 @@ static const char *why_refused(const struct je_found *found)
 	return NULL;
 }
 
-bool jemalloc_find(struct je_found *out)
-{
-	const char *text = NULL;
-	size_t n = 3;
-
-	*out = (struct je_found){0};
-	resolve();
-	if (!je.ctl || read_value("version", &text, sizeof(text)) || !text)
-		return false;
-	(void)snprintf(out->version, sizeof(out->version), "%.40s", text);
-	/* "5.3.0-0-g54eaed1d8b56..." */
-	out->version[strcspn(out->version, "-")] = '\0';
-	(void)read_value("arena.0.extent_hooks", &je_facts.stock, sizeof(je_facts.stock));
-	je_facts.retain = read_bool("opt.retain");
-	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
-	je_facts.thp = !read_value("opt.thp", &text, sizeof(text)) && strcmp(text, "default") != 0;
-	if (je.nametomib("arena.0.extent_hooks", je.hooks_mib, &n) || n != 3)
-		je_facts.stock = NULL;
-	n = 2;
-	(void)je.nametomib("arenas.create", je.create_mib, &n);
-	out->refused = why_refused(out);
-	if (!out->refused && mallctl_bypasses_us()) {
-		out->bypassed = true;
-		out->refused = "the program calls its mallctl past us: put libptreclaim before it "
-			       "in LD_PRELOAD";
-	}
-	if (read_bool("opt.hpa"))
-		out->warning = "opt.hpa is on: memory that it already holds bypasses the hooks";
-	return true;
-}
-
 static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
 {
 	size_t mib[3] = {je.hooks_mib[0], arena, je.hooks_mib[2]};
@@ -289,6 +258,67 @@ static bool arena_initialized(unsigned i)
 
 	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
 	return !read_value(name, &ms, sizeof(ms));
+}
+
+static struct je_hooks *hooks_of(unsigned arena)
+{
+	struct je_hooks *h = NULL;
+	size_t len = sizeof(h);
+
+	return hooks_ctl(arena, &h, &len, NULL, 0) ? NULL : h;
+}
+
+/*
+ * jemalloc's own hooks. When the process starts every arena has them. Late, the program may have put its own
+ * before any arena that there is: one that is still to come has jemalloc's, and so has one that is new.
+ */
+static struct je_hooks *stock_hooks(bool late)
+{
+	unsigned automatic = read_unsigned("opt.narenas"), fresh;
+	size_t len = sizeof(fresh);
+
+	if (!late)
+		return hooks_of(0);
+	for (unsigned i = 0; i < automatic; i++) {
+		struct je_hooks *h = hooks_of(i);
+
+		/* In this order: if it is not there now, it was not when its hooks were read. */
+		if (h && !arena_initialized(i))
+			return h;
+	}
+	return je.bymib(je.create_mib, 2, &fresh, &len, NULL, 0) ? NULL : hooks_of(fresh);
+}
+
+bool jemalloc_find(struct je_found *out, bool late)
+{
+	const char *text = NULL;
+	size_t n = 3;
+
+	*out = (struct je_found){0};
+	resolve();
+	if (!je.ctl || read_value("version", &text, sizeof(text)) || !text)
+		return false;
+	(void)snprintf(out->version, sizeof(out->version), "%.40s", text);
+	/* "5.3.0-0-g54eaed1d8b56..." */
+	out->version[strcspn(out->version, "-")] = '\0';
+	je_facts.retain = read_bool("opt.retain");
+	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
+	je_facts.thp = !read_value("opt.thp", &text, sizeof(text)) && strcmp(text, "default") != 0;
+	je_facts.stock = NULL;
+	if (!je.nametomib("arena.0.extent_hooks", je.hooks_mib, &n) && n == 3) {
+		n = 2;
+		(void)je.nametomib("arenas.create", je.create_mib, &n);
+		je_facts.stock = stock_hooks(late);
+	}
+	out->refused = why_refused(out);
+	if (!out->refused && mallctl_bypasses_us()) {
+		out->bypassed = true;
+		out->refused = "the program calls its mallctl past us: put libptreclaim before it "
+			       "in LD_PRELOAD";
+	}
+	if (read_bool("opt.hpa"))
+		out->warning = "opt.hpa is on: memory that it already holds bypasses the hooks";
+	return true;
 }
 
 /* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */

@@ -3,7 +3,7 @@
 # Programs with extent hooks of their own, and arenas of their own: chained, not overruled.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs hammer apphooks firstfree timeout
+needs hammer apphooks latehooks firstfree timeout
 LIMIT=60
 
 for decay in 0 50; do
@@ -24,6 +24,16 @@ for decay in 0 50; do
 				fail "$name, hammer $option: its own hook was never called" ;;
 			esac
 		done
+	done
+done
+
+# The library comes later than the hooks: these are not taken for jemalloc's. With one arena there is none
+# to come, and a new one tells.
+for arenas in 1 4 64; do
+	export MALLOC_CONF=narenas:$arenas
+	for conf in mode:off mode:off,backend:remap mode:observe; do
+		under "$conf" "$progs/latehooks"
+		verdict "hooks before the library, $arenas arenas, $conf"
 	done
 done
 
