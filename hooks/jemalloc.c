@@ -20,6 +20,9 @@
 /* The huge arena is made by an allocation as large as its threshold, if that is not absurd. */
 #define HUGE_LIMIT ((size_t)64 << 20)
 
+/* How long calls under way are waited for where hooks are installed late. */
+#define PASSING_MS 1000
+
 #define EXPORT __attribute__((visibility("default")))
 
 typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
@@ -49,7 +52,9 @@ static struct {
 	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
 	size_t create_mib[2];
 	bool stands_in; /* ours is the mallctl that the program calls */
-	bool installed;
+	_Atomic bool installed;
+	_Atomic uint32_t
+		passing; /* calls that may set hooks, and have seen that nothing is installed */
 } je;
 
 static void *find(const char *prefix, const char *name, void *ours)
@@ -375,18 +380,17 @@ bool jemalloc_poll(void)
 	return left || !je.stands_in;
 }
 
-/* What comes before the first arena. */
-static void begin(void)
+/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
+static void replace_memset(void)
 {
-	(void)jemalloc_wrap(je_facts.stock);
-	/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
 	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);
 }
 
 void jemalloc_begin_named(void)
 {
 	je_facts.named = true;
-	begin();
+	(void)jemalloc_wrap(je_facts.stock);
+	replace_memset();
 }
 
 int jemalloc_hook_arena(unsigned arena)
@@ -399,19 +403,51 @@ int jemalloc_hook_arena(unsigned arena)
 	return install(arena) ? 0 : EAGAIN;
 }
 
+/* Is nothing installed yet? Then a call that may set hooks goes past us, and passed() comes after it. */
+static bool pass(void)
+{
+	atomic_fetch_add(&je.passing, 1);
+	if (!je.installed && !je_facts.named)
+		return true;
+	atomic_fetch_sub(&je.passing, 1);
+	return false;
+}
+
+static int passed(int r)
+{
+	atomic_fetch_sub(&je.passing, 1);
+	return r;
+}
+
+/*
+ * Hooks that the program is just setting have to be there before ours, which wrap them. Put in the place of
+ * ours they would be told of pages that are taken back, and we not. What a fork has lost is not waited for
+ * for good.
+ */
+static void wait_for_passing(void)
+{
+	for (uint32_t ms = 0, n; ms < PASSING_MS && (n = atomic_load(&je.passing)); ms++)
+		os.futex_wait(&je.passing, n, 1000000);
+}
+
 bool jemalloc_install(void)
 {
 	unsigned automatic = read_unsigned("opt.narenas");
+	bool left;
 
+	(void)jemalloc_wrap(je_facts.stock);
 	je.installed = true;
-	begin();
+	wait_for_passing();
 	for (unsigned i = 0; i < automatic; i++)
 		if (automatic <= EAGER_ARENAS || arena_initialized(i))
 			(void)install(i);
 	/* The next index is the huge arena's, unless the program was faster with one of its own. */
 	if (read_unsigned("arenas.narenas") == automatic + 1 && !arena_initialized(automatic))
 		make_huge_arena(automatic);
-	return jemalloc_poll();
+	left = jemalloc_poll();
+	/* Not before all hooks are known: what it does goes by whether any are the program's. */
+	replace_memset();
+	return left;
 }
 
 const void *jemalloc_served(void)
@@ -505,8 +541,9 @@ static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp
 		return other(name, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
-	if ((je.installed || je_facts.named) && name && is_hooks_name(name, &arena))
-		return program_hooks(arena, oldp, oldlenp, newp, newlen);
+	if (name && is_hooks_name(name, &arena))
+		return pass() ? passed(je.ctl(name, oldp, oldlenp, newp, newlen))
+			      : program_hooks(arena, oldp, oldlenp, newp, newlen);
 	if (!je.installed || !name || !is_create_name(name))
 		return je.ctl(name, oldp, oldlenp, newp, newlen);
 	r = je.ctl(name, oldp, oldlenp, newp, newlen);
@@ -543,6 +580,9 @@ static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t
 		return other(mib, miblen, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
+	/* Which of them sets hooks is not known before. */
+	if (newp && miblen == 3 && !je.installed && pass())
+		return passed(je.bymib(mib, miblen, oldp, oldlenp, newp, newlen));
 	if ((je.installed || je_facts.named) && miblen == 3 && mib[0] == je.hooks_mib[0] &&
 	    mib[2] == je.hooks_mib[2])
 		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);

@@ -32,10 +32,18 @@ done
 for arenas in 1 4 64; do
 	export MALLOC_CONF=narenas:$arenas
 	for conf in mode:off mode:off,backend:remap mode:observe; do
-		under "$conf" "$progs/latehooks"
+		under "$conf" "$progs/latehooks" 0
 		verdict "hooks before the library, $arenas arenas, $conf"
 	done
 done
+
+# Nor while it is being installed. That takes a moment, which is to be met.
+export MALLOC_CONF=narenas:16
+for ((i = 0; i < 60; i++)); do
+	under mode:off "$progs/latehooks" 15 -r
+	[ "$status" = 0 ] || break
+done
+verdict "hooks before the library, calloc all the while"
 
 # A thread that begins by freeing.
 LIMIT=10
