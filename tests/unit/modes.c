@@ -124,6 +124,26 @@ static void the_kill_file_is_above_the_mode(void **state)
 	assert_int_equal(batch_bytes_exact(), fake_pages(10));
 }
 
+/* Again and again, it would count more zapped than was ever released. */
+static void with_no_backend_there_is_nothing_to_catch_up_with(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_NONE, 32 * MIB);
+	use_region(0);
+	engine_set_mode(CONF_OFF);
+	assert_true(alloc_free(0, 0, 300));
+	assert_true(alloc_free(0, 300, 212));
+	fake_log_clear();
+	for (unsigned i = 0; i < 600; i++) {
+		engine_set_mode(CONF_OFF);
+		engine_set_mode(CONF_ON);
+		engine_catch_up();
+		flush_all();
+	}
+	assert_calls(NONE);
+	assert_true(count_of(STAT_ZAPPED) <= count_of(STAT_RELEASED));
+}
+
 /* Noted while observing from the start, asked about from the first time that it is on: the worker, which
  * has caught up with no pause, has to see that there was one. */
 static void the_first_on_catches_up_as_well(void **state)
@@ -289,6 +309,7 @@ int main(void)
 		TEST(without_a_worker_the_caller_catches_up),
 		TEST(with_the_advice_the_kernel_is_asked),
 		TEST(the_kill_file_is_above_the_mode),
+		TEST(with_no_backend_there_is_nothing_to_catch_up_with),
 		TEST(the_first_on_catches_up_as_well),
 		TEST(what_is_zapped_as_it_is_switched_on_is_caught_up_with),
 		TEST(what_is_zapped_as_it_is_switched_on_is_swept),
