@@ -20,6 +20,9 @@
 /* The huge arena is made by an allocation as large as its threshold, if that is not absurd. */
 #define HUGE_LIMIT ((size_t)64 << 20)
 
+/* How long calls under way are waited for where hooks are installed late. */
+#define PASSING_MS 1000
+
 #define EXPORT __attribute__((visibility("default")))
 
 typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
@@ -49,7 +52,9 @@ static struct {
 	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
 	size_t create_mib[2];
 	bool stands_in; /* ours is the mallctl that the program calls */
-	bool installed;
+	_Atomic bool installed;
+	_Atomic uint32_t
+		passing; /* calls that may set hooks, and have seen that nothing is installed */
 } je;
 
 static void *find(const char *prefix, const char *name, void *ours)
@@ -243,37 +248,6 @@ static const char *why_refused(const struct je_found *found)
 	return NULL;
 }
 
-bool jemalloc_find(struct je_found *out)
-{
-	const char *text = NULL;
-	size_t n = 3;
-
-	*out = (struct je_found){0};
-	resolve();
-	if (!je.ctl || read_value("version", &text, sizeof(text)) || !text)
-		return false;
-	(void)snprintf(out->version, sizeof(out->version), "%.40s", text);
-	/* "5.3.0-0-g54eaed1d8b56..." */
-	out->version[strcspn(out->version, "-")] = '\0';
-	(void)read_value("arena.0.extent_hooks", &je_facts.stock, sizeof(je_facts.stock));
-	je_facts.retain = read_bool("opt.retain");
-	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
-	je_facts.thp = !read_value("opt.thp", &text, sizeof(text)) && strcmp(text, "default") != 0;
-	if (je.nametomib("arena.0.extent_hooks", je.hooks_mib, &n) || n != 3)
-		je_facts.stock = NULL;
-	n = 2;
-	(void)je.nametomib("arenas.create", je.create_mib, &n);
-	out->refused = why_refused(out);
-	if (!out->refused && mallctl_bypasses_us()) {
-		out->bypassed = true;
-		out->refused = "the program calls its mallctl past us: put libptreclaim before it "
-			       "in LD_PRELOAD";
-	}
-	if (read_bool("opt.hpa"))
-		out->warning = "opt.hpa is on: memory that it already holds bypasses the hooks";
-	return true;
-}
-
 static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
 {
 	size_t mib[3] = {je.hooks_mib[0], arena, je.hooks_mib[2]};
@@ -289,6 +263,67 @@ static bool arena_initialized(unsigned i)
 
 	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
 	return !read_value(name, &ms, sizeof(ms));
+}
+
+static struct je_hooks *hooks_of(unsigned arena)
+{
+	struct je_hooks *h = NULL;
+	size_t len = sizeof(h);
+
+	return hooks_ctl(arena, &h, &len, NULL, 0) ? NULL : h;
+}
+
+/*
+ * jemalloc's own hooks. When the process starts every arena has them. Late, the program may have put its own
+ * before any arena that there is: one that is still to come has jemalloc's, and so has one that is new.
+ */
+static struct je_hooks *stock_hooks(bool late)
+{
+	unsigned automatic = read_unsigned("opt.narenas"), fresh;
+	size_t len = sizeof(fresh);
+
+	if (!late)
+		return hooks_of(0);
+	for (unsigned i = 0; i < automatic; i++) {
+		struct je_hooks *h = hooks_of(i);
+
+		/* In this order: if it is not there now, it was not when its hooks were read. */
+		if (h && !arena_initialized(i))
+			return h;
+	}
+	return je.bymib(je.create_mib, 2, &fresh, &len, NULL, 0) ? NULL : hooks_of(fresh);
+}
+
+bool jemalloc_find(struct je_found *out, bool late)
+{
+	const char *text = NULL;
+	size_t n = 3;
+
+	*out = (struct je_found){0};
+	resolve();
+	if (!je.ctl || read_value("version", &text, sizeof(text)) || !text)
+		return false;
+	(void)snprintf(out->version, sizeof(out->version), "%.40s", text);
+	/* "5.3.0-0-g54eaed1d8b56..." */
+	out->version[strcspn(out->version, "-")] = '\0';
+	je_facts.retain = read_bool("opt.retain");
+	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
+	je_facts.thp = !read_value("opt.thp", &text, sizeof(text)) && strcmp(text, "default") != 0;
+	je_facts.stock = NULL;
+	if (!je.nametomib("arena.0.extent_hooks", je.hooks_mib, &n) && n == 3) {
+		n = 2;
+		(void)je.nametomib("arenas.create", je.create_mib, &n);
+		je_facts.stock = stock_hooks(late);
+	}
+	out->refused = why_refused(out);
+	if (!out->refused && mallctl_bypasses_us()) {
+		out->bypassed = true;
+		out->refused = "the program calls its mallctl past us: put libptreclaim before it "
+			       "in LD_PRELOAD";
+	}
+	if (read_bool("opt.hpa"))
+		out->warning = "opt.hpa is on: memory that it already holds bypasses the hooks";
+	return true;
 }
 
 /* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */
@@ -345,18 +380,17 @@ bool jemalloc_poll(void)
 	return left || !je.stands_in;
 }
 
-/* What comes before the first arena. */
-static void begin(void)
+/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
+static void replace_memset(void)
 {
-	(void)jemalloc_wrap(je_facts.stock);
-	/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
 	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);
 }
 
 void jemalloc_begin_named(void)
 {
 	je_facts.named = true;
-	begin();
+	(void)jemalloc_wrap(je_facts.stock);
+	replace_memset();
 }
 
 int jemalloc_hook_arena(unsigned arena)
@@ -369,19 +403,51 @@ int jemalloc_hook_arena(unsigned arena)
 	return install(arena) ? 0 : EAGAIN;
 }
 
+/* Is nothing installed yet? Then a call that may set hooks goes past us, and passed() comes after it. */
+static bool pass(void)
+{
+	atomic_fetch_add(&je.passing, 1);
+	if (!je.installed && !je_facts.named)
+		return true;
+	atomic_fetch_sub(&je.passing, 1);
+	return false;
+}
+
+static int passed(int r)
+{
+	atomic_fetch_sub(&je.passing, 1);
+	return r;
+}
+
+/*
+ * Hooks that the program is just setting have to be there before ours, which wrap them. Put in the place of
+ * ours they would be told of pages that are taken back, and we not. What a fork has lost is not waited for
+ * for good.
+ */
+static void wait_for_passing(void)
+{
+	for (uint32_t ms = 0, n; ms < PASSING_MS && (n = atomic_load(&je.passing)); ms++)
+		os.futex_wait(&je.passing, n, 1000000);
+}
+
 bool jemalloc_install(void)
 {
 	unsigned automatic = read_unsigned("opt.narenas");
+	bool left;
 
+	(void)jemalloc_wrap(je_facts.stock);
 	je.installed = true;
-	begin();
+	wait_for_passing();
 	for (unsigned i = 0; i < automatic; i++)
 		if (automatic <= EAGER_ARENAS || arena_initialized(i))
 			(void)install(i);
 	/* The next index is the huge arena's, unless the program was faster with one of its own. */
 	if (read_unsigned("arenas.narenas") == automatic + 1 && !arena_initialized(automatic))
 		make_huge_arena(automatic);
-	return jemalloc_poll();
+	left = jemalloc_poll();
+	/* Not before all hooks are known: what it does goes by whether any are the program's. */
+	replace_memset();
+	return left;
 }
 
 const void *jemalloc_served(void)
@@ -475,8 +541,9 @@ static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp
 		return other(name, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
-	if ((je.installed || je_facts.named) && name && is_hooks_name(name, &arena))
-		return program_hooks(arena, oldp, oldlenp, newp, newlen);
+	if (name && is_hooks_name(name, &arena))
+		return pass() ? passed(je.ctl(name, oldp, oldlenp, newp, newlen))
+			      : program_hooks(arena, oldp, oldlenp, newp, newlen);
 	if (!je.installed || !name || !is_create_name(name))
 		return je.ctl(name, oldp, oldlenp, newp, newlen);
 	r = je.ctl(name, oldp, oldlenp, newp, newlen);
@@ -513,6 +580,9 @@ static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t
 		return other(mib, miblen, oldp, oldlenp, newp, newlen);
 	if (!je.ctl)
 		return ENOENT;
+	/* Which of them sets hooks is not known before. */
+	if (newp && miblen == 3 && !je.installed && pass())
+		return passed(je.bymib(mib, miblen, oldp, oldlenp, newp, newlen));
 	if ((je.installed || je_facts.named) && miblen == 3 && mib[0] == je.hooks_mib[0] &&
 	    mib[2] == je.hooks_mib[2])
 		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);

@@ -34,7 +34,7 @@ struct je_found {
 };
 
 /* Look for a jemalloc and read its options. False: there is none. Not from a hook. */
-bool jemalloc_find(struct je_found *out);
+bool jemalloc_find(struct je_found *out, bool late);
 
 /* Install the hooks: on every arena now where they are few, on those in use otherwise. True if
  * some arenas are still to come, so that jemalloc_poll must be called now and then. */

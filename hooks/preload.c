@@ -120,9 +120,9 @@ static bool names_arenas(void)
 	return imports_any("ptreclaim_hook_arena", except);
 }
 
-static bool start_jemalloc(void)
+static bool start_jemalloc(bool late)
 {
-	have_jemalloc = jemalloc_find(&jemalloc);
+	have_jemalloc = jemalloc_find(&jemalloc, late);
 	if (!have_jemalloc)
 		return false;
 	if (jemalloc.refused) {
@@ -229,13 +229,13 @@ static void start_worker(void)
 	say(line);
 }
 
-/* Serve what is there, in the mode of the configuration. */
-static void start(void)
+/* Serve what is there, in the mode of the configuration. `late`: the program has run already. */
+static void start(bool late)
 {
 	bool deferring;
 	char line[512];
 
-	deferring = start_jemalloc();
+	deferring = start_jemalloc(late);
 	deferring |= start_gperftools();
 	start_others();
 	if (!atomic_load(&active)) {
@@ -273,7 +273,7 @@ static int change_mode(enum conf_mode mode)
 		conf.mode = mode;
 		conf.rolled_out = true;
 		if (mode != CONF_OFF)
-			start();
+			start(true);
 	}
 	atomic_store(&changing, false);
 	return 0;
@@ -350,7 +350,7 @@ __attribute__((constructor)) static void preload_init(void)
 	/* Who asks why it is off is told. */
 	publish_init(&conf, allocators);
 	if (conf_effective_mode(&conf) != CONF_OFF) {
-		start();
+		start(false);
 		return;
 	}
 	(void)snprintf(line, sizeof(line), "%s: mode off (%s)", ptreclaim_version(), conf.reason);

@@ -183,6 +183,8 @@ long backend_vmpte_kb(void)
  * VmPTE must fall by most of the tables. Pages that must survive are checked.
  */
 #define PROBE_REGIONS 8
+/* Probes of a backend, where other threads of a program that runs already take tables meanwhile. */
+#define PROBE_TRIES 64
 
 /* Zap half of each region, then ask; the first page of the first region holds data. */
 static bool job_pt_reclaim(char *base)
@@ -218,14 +220,14 @@ static bool job_remap(char *base)
 	return true;
 }
 
-bool backend_probe(enum conf_backend which)
+/* Does it work? *noise: only VmPTE spoke against it, and that other threads were changing. */
+static bool probe_once(enum conf_backend which, bool *noise)
 {
 	size_t len = (PROBE_REGIONS + 2) * os_region_size;
 	bool ok = false;
 	char *map;
 
-	if (which == CONF_BACKEND_NONE || which == CONF_BACKEND_AUTO)
-		return true;
+	*noise = false;
 	map = os.map(len);
 	if (!map)
 		return false;
@@ -249,13 +251,24 @@ bool backend_probe(enum conf_backend which)
 
 	/* Where VmPTE cannot be read, what the call said has to do. Other threads may have taken
 	 * tables meanwhile: most must be gone, not all. */
-	if (ok && before >= 0 && after >= 0)
+	if (ok && before >= 0 && after >= 0) {
 		ok = before - after >= (PROBE_REGIONS - 2) * table_kb;
-	else if (which != CONF_BACKEND_DONTNEED)
+		*noise = !ok && after != before;
+	} else if (which != CONF_BACKEND_DONTNEED) {
 		ok = false;
+	}
 	if (*beside != 1 || base[0] != (keeps ? 1 : 0) || base[os_region_size / 2] != 0)
-		ok = false;
+		ok = *noise = false;
 	(void)os.unmap(map, len);
+	return ok;
+}
+
+bool backend_probe(enum conf_backend which)
+{
+	bool ok = which == CONF_BACKEND_NONE || which == CONF_BACKEND_AUTO, noise = true;
+
+	for (unsigned i = 0; i < PROBE_TRIES && noise && !ok; i++)
+		ok = probe_once(which, &noise);
 	return ok;
 }
 

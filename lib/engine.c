@@ -44,7 +44,8 @@ enum conf_mode engine_init(const struct conf *c)
 	predict_init(c->batch_bytes);
 	predict_after_fork();
 	atomic_store(&engine.paused, false);
-	atomic_store(&engine.pauses, 0);
+	/* What is noted before it acts first has to be caught up with as well. */
+	atomic_store(&engine.pauses, mode != CONF_ON);
 	atomic_store(&engine.accounts, false);
 	engine_decide();
 	atomic_store(&engine.started, true);
@@ -304,13 +305,18 @@ bool engine_is_ours(void *start, size_t len)
 
 void engine_zapped(void *start, size_t len, bool dropped)
 {
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	bool acts = engine_acts();
+
 	if (!engine_started())
 		return;
 	engine_check_fork();
-	worker_stir();
 	stats_add(STAT_ZAPPED_BY_OTHERS, len);
-	if (sweep_note((uintptr_t)start, (uintptr_t)start + len, dropped, engine_sweeps()))
+	worker_stir();
+	if (sweep_note(addr, end, dropped, acts && engine_sweeps()))
 		worker_kick();
+	if (!acts)
+		engine_noted_idle(addr, end);
 }
 
 void engine_gone(void *addr, size_t len)

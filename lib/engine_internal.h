@@ -50,6 +50,8 @@ static inline bool engine_has_acted(void)
 void engine_decide(void);
 /* A release while it does not act. */
 bool engine_release_idle(uintptr_t addr, uintptr_t end);
+/* A zap was noted for later, when it acts: does it by now? */
+void engine_noted_idle(uintptr_t addr, uintptr_t end);
 /* A release is left to the allocator: counts that, and returns false. */
 bool engine_decline(size_t len);
 /* Has every region of the range a record? What may fail comes first, so that a release is taken whole

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "backend.h"
 #include "batch.h"
 #include "engine_internal.h"
 #include "os.h"
@@ -87,8 +88,37 @@ static void catch_up_region(struct region *r, void *arg)
 {
 	bool *first = arg;
 
+	/* There a flush frees no table. */
+	if (backend_kind() == CONF_BACKEND_NONE)
+		return;
 	if (atomic_load(&r->flags) & REGION_ZAPPED && region_mark_empty(r))
 		*first |= batch_pending(r, 1);
+}
+
+/*
+ * A range was zapped and noted while it did not act, or so it seemed. If it was switched on since, whoever
+ * caught up may have come too early to see that.
+ */
+void engine_noted_idle(uintptr_t addr, uintptr_t end)
+{
+	bool first = false;
+
+	/* The notes first, then the flag; who switches sets the flag first, then looks at the notes. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!engine_acts())
+		return;
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r = region_known(p.addr);
+
+		if (!r)
+			continue;
+		catch_up_region(r, &first);
+		if (engine_sweeps())
+			first |= sweep_requeue_region(r);
+	}
+	if (first)
+		worker_kick();
 }
 
 void engine_catch_up(void)
@@ -137,15 +167,19 @@ static bool zap_at_once(uintptr_t addr, uintptr_t end)
 		policy_unkept(unkept, excess);
 	}
 	(void)sweep_note(addr, end, true, false);
+	engine_noted_idle(addr, end);
 	return true;
 }
 
 bool engine_release_idle(uintptr_t addr, uintptr_t end)
 {
+	bool taken;
+
 	if (engine_started())
 		engine_check_fork();
-	worker_stir();
 	if (engine_mode_in_force() == CONF_OBSERVE)
 		predict_release(end - addr);
-	return engine_has_acted() ? zap_at_once(addr, end) : engine_decline(end - addr);
+	taken = engine_has_acted() ? zap_at_once(addr, end) : engine_decline(end - addr);
+	worker_stir();
+	return taken;
 }

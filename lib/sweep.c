@@ -28,13 +28,15 @@ static void clear_flag(struct region *r, uint32_t flag)
 		atomic_fetch_and(&r->flags, ~flag);
 }
 
-static void push(struct region *r)
+/* True if the queue was empty. */
+static bool push(struct region *r)
 {
 	struct region *head = atomic_load(&queue);
 
 	do
 		atomic_store_explicit(&r->next_sweep, head, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&queue, &head, r));
+	return !head;
 }
 
 static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
@@ -46,7 +48,7 @@ static uintptr_t end_in_region(uintptr_t addr, uintptr_t end)
 
 static bool note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 {
-	bool whole_frees = dropped && backend_whole_frees(), any = false;
+	bool whole_frees = dropped && backend_whole_frees(), first = false;
 
 	for (uintptr_t stop; addr < end; addr = stop) {
 		struct region *r;
@@ -60,13 +62,10 @@ static bool note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 		if (!r)
 			continue;
 		(void)set_flag(r, REGION_ZAPPED);
-		if (!ask)
-			continue;
-		any = true;
-		if (set_flag(r, REGION_SWEEP))
-			push(r);
+		if (ask && set_flag(r, REGION_SWEEP))
+			first |= push(r);
 	}
-	return any;
+	return first;
 }
 
 void sweep_forget(uintptr_t addr, uintptr_t end)
@@ -100,19 +99,19 @@ static void note_many(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped, bool ask)
 {
 	uintptr_t first = region_base(addr + os_region_size - 1), last = region_base(end);
-	bool any;
+	bool queued_first;
 
 	if (end <= addr || end - addr < SWEEP_MANY * os_region_size)
 		return note(addr, end, dropped, ask);
 	note_many(first, last, dropped, ask);
-	any = note(addr, first, dropped, ask);
-	any |= note(last, end, dropped, ask);
-	return any;
+	queued_first = note(addr, first, dropped, ask);
+	queued_first |= note(last, end, dropped, ask);
+	return queued_first;
 }
 
 bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len, bool ask)
 {
-	bool any = false;
+	bool first = false;
 
 	for (uintptr_t a = addr, end = addr + len, stop; a < end; a = stop) {
 		struct region *r = region_known(a);
@@ -121,9 +120,9 @@ bool sweep_moved(uintptr_t addr, uintptr_t to, size_t len, bool ask)
 		if (!r || !(atomic_load(&r->flags) & REGION_ZAPPED))
 			continue;
 		sweep_forget(a, stop);
-		any |= sweep_note(to + (a - addr), to + (stop - addr), false, ask);
+		first |= sweep_note(to + (a - addr), to + (stop - addr), false, ask);
 	}
-	return any;
+	return first;
 }
 
 void sweep_run(struct flight *f)
@@ -199,11 +198,15 @@ uint64_t sweep_reclaimable(void)
 	return at_most_all(&c) << os_page_shift;
 }
 
+bool sweep_requeue_region(struct region *r)
+{
+	return atomic_load(&r->flags) & REGION_ZAPPED && set_flag(r, REGION_SWEEP) && push(r);
+}
+
 static void requeue(struct region *r, void *arg)
 {
 	(void)arg;
-	if (atomic_load(&r->flags) & REGION_ZAPPED && set_flag(r, REGION_SWEEP))
-		push(r);
+	(void)sweep_requeue_region(r);
 }
 
 void sweep_put_off(void)

@@ -26,7 +26,8 @@
 /*
  * Pages of [addr, end) were zapped by one call. `dropped`: they are gone (and not only free to be
  * taken), so where the kernel frees the table of a region that one call covers, that is gone as well.
- * `ask`: the kernel may be asked about them. True if the next sweep has something to do.
+ * `ask`: the kernel may be asked about them. True if there was nothing for the next sweep to do, and now
+ * there is: the worker has to be told.
  */
 bool sweep_note(uintptr_t addr, uintptr_t end, bool dropped, bool ask);
 
@@ -53,6 +54,8 @@ uint64_t sweep_reclaimable(void);
 void sweep_put_off(void);
 /* Queue anew what was noted while nothing was to be asked. Any thread; looks at every record. */
 void sweep_requeue(void);
+/* The same for one of them. True as for sweep_note. */
+bool sweep_requeue_region(struct region *r);
 
 /* The child after fork, alone: rebuild the queue from the records. After batch_after_fork. */
 void sweep_after_fork(void);

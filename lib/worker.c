@@ -279,7 +279,8 @@ static uint64_t next_due(const struct duties *d)
 	return at;
 }
 
-/* Nothing is pending: sleep until somebody kicks, or one of the other duties is due. */
+/* Nothing is pending: sleep until somebody kicks, or one of the other duties is due. Also with a sweep to
+ * come, which is not to keep waiting what becomes pending before it. */
 static void rest(struct duties *d)
 {
 	uint32_t ticking = TICKING;
@@ -287,8 +288,8 @@ static void rest(struct duties *d)
 
 	if (!atomic_compare_exchange_strong(&word, &ticking, ASLEEP))
 		return;
-	/* Before the word said asleep: nobody was told to kick. */
-	if (!batch_idle() || !sweep_idle() || page_wanted())
+	/* Before the word said asleep: nobody was told to kick. For a sweep it gets up in time. */
+	if (!batch_idle() || page_wanted())
 		return;
 	at = next_due(d);
 	now = os.clock_ns();
@@ -324,7 +325,7 @@ static void *worker_main(void *arg)
 		if (!batch_idle() || !sweep_idle())
 			atomic_store(&stirred, true);
 		do_duties(&d, now, &f);
-		if (batch_idle() && sweep_idle() && !page_wanted()) {
+		if (batch_idle() && !page_wanted()) {
 			rest(&d);
 			continue;
 		}

@@ -3,7 +3,7 @@
 # Programs with extent hooks of their own, and arenas of their own: chained, not overruled.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-needs hammer apphooks firstfree timeout
+needs hammer apphooks latehooks firstfree timeout
 LIMIT=60
 
 for decay in 0 50; do
@@ -26,6 +26,24 @@ for decay in 0 50; do
 		done
 	done
 done
+
+# The library comes later than the hooks: these are not taken for jemalloc's. With one arena there is none
+# to come, and a new one tells.
+for arenas in 1 4 64; do
+	export MALLOC_CONF=narenas:$arenas
+	for conf in mode:off mode:off,backend:remap mode:observe; do
+		under "$conf" "$progs/latehooks" 0
+		verdict "hooks before the library, $arenas arenas, $conf"
+	done
+done
+
+# Nor while it is being installed. That takes a moment, which is to be met.
+export MALLOC_CONF=narenas:16
+for ((i = 0; i < 60; i++)); do
+	under mode:off "$progs/latehooks" 15 -r
+	[ "$status" = 0 ] || break
+done
+verdict "hooks before the library, calloc all the while"
 
 # A thread that begins by freeing.
 LIMIT=10

@@ -75,6 +75,11 @@ tests_integration_owner_SOURCES = tests/integration/owner.c
 tests_integration_owner_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_owner_LDADD = $(JEMALLOC_LIBS)
 
+check_PROGRAMS += tests/integration/latehooks
+tests_integration_latehooks_SOURCES = tests/integration/latehooks.c
+tests_integration_latehooks_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
+tests_integration_latehooks_LDADD = $(JEMALLOC_LIBS)
+
 check_PROGRAMS += tests/integration/apphooks
 tests_integration_apphooks_SOURCES = \
 	tests/integration/apphooks.c \

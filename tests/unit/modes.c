@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "engine_internal.h"
 #include "predict.h"
 
 static void start_in(enum conf_mode mode, enum conf_backend backend)
@@ -123,6 +124,88 @@ static void the_kill_file_is_above_the_mode(void **state)
 	assert_int_equal(batch_bytes_exact(), fake_pages(10));
 }
 
+/* Again and again, it would count more zapped than was ever released. */
+static void with_no_backend_there_is_nothing_to_catch_up_with(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_NONE, 32 * MIB);
+	use_region(0);
+	engine_set_mode(CONF_OFF);
+	assert_true(alloc_free(0, 0, 300));
+	assert_true(alloc_free(0, 300, 212));
+	fake_log_clear();
+	for (unsigned i = 0; i < 600; i++) {
+		engine_set_mode(CONF_OFF);
+		engine_set_mode(CONF_ON);
+		engine_catch_up();
+		flush_all();
+	}
+	assert_calls(NONE);
+	assert_true(count_of(STAT_ZAPPED) <= count_of(STAT_RELEASED));
+}
+
+/* Noted while observing from the start, asked about from the first time that it is on: the worker, which
+ * has caught up with no pause, has to see that there was one. */
+static void the_first_on_catches_up_as_well(void **state)
+{
+	uint32_t pauses;
+
+	(void)state;
+	assert_true(engine_acting(&pauses));
+	assert_int_equal(pauses, 0);
+	/* As it is in a new process. */
+	engine_set_mode(CONF_OFF);
+	start_in(CONF_OBSERVE, CONF_BACKEND_DONTNEED);
+	assert_false(engine_acting(&pauses));
+	engine_set_mode(CONF_ON);
+	assert_true(engine_acting(&pauses));
+	assert_int_not_equal(pauses, 0);
+}
+
+/* In the middle of a zap another thread switches on, and all is caught up with. */
+static void switched_on_meanwhile(void)
+{
+	fake_during(NULL);
+	engine_set_mode(CONF_ON);
+	engine_catch_up();
+}
+
+static void what_is_zapped_as_it_is_switched_on_is_caught_up_with(void **state)
+{
+	(void)state;
+	use_region(0);
+	engine_set_mode(CONF_OFF);
+	assert_true(alloc_free(0, 0, 300));
+	fake_during(switched_on_meanwhile);
+	assert_true(alloc_free(0, 300, 212));
+	fake_log_clear();
+	flush_all();
+	assert_calls("dontneed 0.0+512", NONE);
+}
+
+static void what_is_zapped_as_it_is_switched_on_is_swept(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	use_region(0);
+	engine_set_mode(CONF_OFF);
+	fake_during(switched_on_meanwhile);
+	assert_true(alloc_free(0, 0, 300));
+	assert_false(sweep_idle());
+	engine_sweep();
+	assert_int_equal(count_of(STAT_REGIONS_SWEPT), 1);
+}
+
+/* Zapped by others, and noted just before the switch that has caught up already. */
+static void what_others_zap_then_is_swept_as_well(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_PT_RECLAIM, 32 * MIB);
+	assert_false(sweep_note(fake_page(1, 0), fake_page(1, 1), true, false));
+	engine_noted_idle(fake_page(1, 0), fake_page(1, 1));
+	assert_false(sweep_idle());
+}
+
 /* A kernel that refuses has to say so to the allocator: it is left in use, and gives it up later. */
 static void what_is_refused_is_declined(void **state)
 {
@@ -226,6 +309,11 @@ int main(void)
 		TEST(without_a_worker_the_caller_catches_up),
 		TEST(with_the_advice_the_kernel_is_asked),
 		TEST(the_kill_file_is_above_the_mode),
+		TEST(with_no_backend_there_is_nothing_to_catch_up_with),
+		TEST(the_first_on_catches_up_as_well),
+		TEST(what_is_zapped_as_it_is_switched_on_is_caught_up_with),
+		TEST(what_is_zapped_as_it_is_switched_on_is_swept),
+		TEST(what_others_zap_then_is_swept_as_well),
 		TEST(what_is_refused_is_declined),
 		TEST(from_observe_to_on),
 		TEST(observing_predicts_calls),

@@ -231,6 +231,32 @@ static void the_page_follows_what_happens(void **state)
 	worker_set_page(NULL);
 }
 
+/* However long it is until the next sweep: what becomes pending meanwhile does not wait for that. */
+static void a_sweep_to_come_delays_no_flush(void **state)
+{
+	uint64_t swept = count_of(STAT_REGIONS_SWEPT);
+
+	(void)state;
+	WAIT_FOR(batch_idle());
+	assert_true(worker_set_sweep_ms(CONF_MS_MAX));
+	/* The first may be due. */
+	for (unsigned i = 0; i < 2; i++) {
+		WAIT_FOR(sweep_idle());
+		assert_true(sweep_note(fake_page(5, 0), fake_page(5, 1), true, true));
+		worker_kick();
+	}
+	for (unsigned i = 0; i < 50; i++)
+		rest();
+	assert_false(sweep_idle());
+	assert_int_equal(alloc_use(1, 0, 512), ENGINE_OK);
+	assert_true(alloc_free(1, 0, 512));
+	WAIT_FOR(batch_bytes_exact() == 0);
+	assert_false(sweep_idle());
+	assert_true(worker_set_sweep_ms(20));
+	WAIT_FOR(sweep_idle());
+	assert_int_equal(count_of(STAT_REGIONS_SWEPT), swept + 2);
+}
+
 static void chores_end_when_they_say_so(void **state)
 {
 	(void)state;
@@ -315,6 +341,7 @@ int main(void)
 		cmocka_unit_test(pressure_flushes_and_stops_deferral),
 		cmocka_unit_test(the_kill_file_is_found),
 		cmocka_unit_test(chores_end_when_they_say_so),
+		cmocka_unit_test(a_sweep_to_come_delays_no_flush),
 		cmocka_unit_test(a_kick_is_heard_between_other_duties),
 		cmocka_unit_test(reports_are_written),
 		cmocka_unit_test(the_mode_is_followed),
