@@ -69,12 +69,12 @@ void engine_set_mode(enum conf_mode mode)
 	engine_check_fork();
 	atomic_store(&engine.mode, mode);
 	engine_decide();
-	/* What is released by those who have not seen it yet is for the worker. */
 	if (!engine_acts())
 		engine_flush();
 	else if (!worker_running())
 		engine_catch_up();
-	else
+	/* What is released by those who have not seen it yet, and what it has in hand itself, is the worker's. */
+	if (worker_running())
 		worker_nudge();
 }
 
