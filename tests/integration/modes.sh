@@ -3,9 +3,9 @@
 # The mode is changed a thousand times while eight threads churn: no byte is lost, and once it is on for
 # good VmPTE is at its floor within a second. Likewise from mode off and observe, where the program was
 # served by nobody at first; and on tcmalloc.
-# shellcheck source=lib.sh
-. "$(dirname "$0")/lib.sh"
-needs hammer timeout
+# shellcheck source=tclib.sh
+. "$(dirname "$0")/tclib.sh"
+needs hammer hammer-plain timeout
 LIMIT=150
 [ -r /proc/self/pagemap ] || skip_all "/proc/self/pagemap cannot be read"
 export MALLOC_CONF=dirty_decay_ms:0
@@ -41,7 +41,22 @@ for mode in off observe rollout:0; do
 	expect "started with $conf" regions_freed -gt 0
 done
 
-# The threads' own forks, signals and limits go on meanwhile.
+# On tcmalloc: no byte is lost, and all of it is come to.
+for build in "${plain_builds[@]}"; do
+	if ! have_build "$build"; then
+		skip "$(file_of "$build") cannot be preloaded"
+		continue
+	fi
+	for conf in mode:on mode:observe mode:off; do
+		tc_under "$build" "$conf,stats_print:true" TCMALLOC_AGGRESSIVE_DECOMMIT=1 \
+			"$progs/hammer-plain" "${churn[@]:1}"
+		verdict "$build, started with $conf" || continue
+		expect "$build, started with $conf" deferred -gt 0
+		expect "$build, started with $conf" passed -gt 0
+	done
+done
+
+# Signals and limits meanwhile.
 under "batch_bytes:1M,keep_bytes:0" "${churn[@]}" -S
 verdict "signals"
 under "" "${churn[@]}" -L -m 65536
