@@ -3,6 +3,7 @@
 #include "tune_count.h"
 
 #include "os.h"
+#include "stats.h"
 
 struct tune_count tune_counts[TUNE_ARENAS];
 
@@ -13,7 +14,8 @@ static struct tune_count *of(unsigned arena)
 
 static void add(_Atomic uint64_t *n, uint64_t by)
 {
-	atomic_fetch_add_explicit(n, by, memory_order_relaxed);
+	if (STATS_COUNTED)
+		atomic_fetch_add_explicit(n, by, memory_order_relaxed);
 }
 
 void tune_purged(unsigned arena, const void *addr, size_t len)
