@@ -102,7 +102,7 @@ static void run(const char *program, double *least)
 
 		if (fscanf(f, "%lf", &ns) != 1)
 			die("no figure");
-		if (!least[s] || ns < least[s])
+		if (least[s] <= 0 || ns < least[s])
 			least[s] = ns;
 	}
 	(void)pclose(f);

@@ -9,7 +9,7 @@
 #include "tune.h"
 #include "worker.h"
 
-#ifndef PACKAGE_VERSION
+#ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 

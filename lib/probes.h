@@ -9,7 +9,9 @@
 #ifndef PTR_PROBES_H
 #define PTR_PROBES_H
 
+#ifdef HAVE_CONFIG_H
 #include "config.h"
+#endif
 
 #ifdef USE_USDT
 #include <sys/sdt.h>

@@ -64,8 +64,8 @@ endif
 check_PROGRAMS += tests/unit/ctl-list
 tests_unit_ctl_list_SOURCES = tests/unit/ctl-list.c
 tests_unit_ctl_list_LDADD = lib/libcore.la
-TESTS += tests/unit/propdoc
-EXTRA_DIST += tests/unit/propdoc
+TESTS += tests/unit/propdoc.sh
+EXTRA_DIST += tests/unit/propdoc.sh
 
 # The engine on a fake kernel that owns the truth about every page.
 if HAVE_CMOCKA

@@ -63,7 +63,8 @@ usr/share/doc/libptreclaim0/README.Debian"
 contents libptreclaim-dev "$lib_dir/libptreclaim.so
 $lib_dir/pkgconfig/ptreclaim.pc
 usr/include/ptreclaim.h
-$(pages 3 | sed 's|^|usr/share/man/|')"
+$(pages 3 | sed 's|^|usr/share/man/|')
+usr/share/ptreclaim/ptreclaim-stats.schema.json"
 contents ptreclaim "$(
 	cat <<-END
 		usr/bin/ptreclaim

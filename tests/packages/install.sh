@@ -15,7 +15,7 @@ settings=$(
 # Set by that, for those that are set by them.
 prefix='' exec_prefix='' bindir='' libdir='' includedir='' datarootdir='' mandir=''
 eval "$settings"
-: "$prefix" "$exec_prefix" "$datarootdir"
+: "$prefix" "$exec_prefix"
 
 expected=$(
 	cat <<-END
@@ -27,6 +27,7 @@ expected=$(
 		$libdir/libptreclaim.so.0.0.0
 		$libdir/pkgconfig/ptreclaim.pc
 	END
+	echo "$datarootdir/ptreclaim/ptreclaim-stats.schema.json"
 	pages 123456789 | sed "s|^|$mandir/|"
 )
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# propdoc - ptreclaim-properties(7) has all properties that there are, and no others, each with its type,
+# propdoc.sh - ptreclaim-properties(7) has all properties that there are, and no others, each with its type,
 # unit and access. Runs in the build directory.
 set -u
 page=${srcdir:-.}/doc/ptreclaim-properties.7
