@@ -13,7 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "conf.h"
 #include "engine.h"
@@ -88,24 +91,44 @@ static void measure(void)
 	(void)printf("\n");
 }
 
+/* What `program --once` says, in text. */
+static void ask(const char *program, char *text, size_t cap)
+{
+	int fd[2], status;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe(fd))
+		die(strerror(errno));
+	pid = fork();
+	if (!pid) {
+		(void)dup2(fd[1], STDOUT_FILENO);
+		(void)execl(program, program, "--once", (char *)NULL);
+		_exit(127);
+	}
+	(void)close(fd[1]);
+	while (pid > 0 && (n = read(fd[0], text + len, cap - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	(void)close(fd[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		die("a run has failed");
+}
+
 static void run(const char *program, double *least)
 {
-	char command[4200];
-	FILE *f;
+	char text[256], *at = text, *end;
 
-	(void)snprintf(command, sizeof(command), "'%s' --once", program);
-	f = popen(command, "r");
-	if (!f)
-		die(strerror(errno));
-	for (unsigned s = 0; s < SIZES; s++) {
-		double ns;
+	ask(program, text, sizeof(text));
+	for (unsigned s = 0; s < SIZES; s++, at = end) {
+		double ns = strtod(at, &end);
 
-		if (fscanf(f, "%lf", &ns) != 1)
+		if (end == at)
 			die("no figure");
 		if (least[s] <= 0 || ns < least[s])
 			least[s] = ns;
 	}
-	(void)pclose(f);
 }
 
 int main(int argc, char **argv)
@@ -121,7 +144,7 @@ int main(int argc, char **argv)
 			return 0;
 		}
 		if (strcmp(argv[i], "--runs") || i + 1 == argc ||
-		    !(runs = (unsigned)atoi(argv[++i]))) {
+		    !(runs = (unsigned)strtoul(argv[++i], NULL, 10))) {
 			(void)fprintf(stderr, "usage: hook-cost [--runs N] [--once]\n");
 			return 2;
 		}
@@ -131,7 +154,7 @@ int main(int argc, char **argv)
 		run(argv[0], with);
 		run(other, bare);
 	}
-	(void)printf("release and reuse, fastest of %u batches in %u runs each\n", BATCHES, runs);
+	(void)printf("release and reuse, fastest of %d batches in %u runs each\n", BATCHES, runs);
 	for (unsigned s = 0; s < SIZES; s++)
 		(void)printf("%5zu KiB  with counters %7.1f ns  without %7.1f ns  x %.3f\n",
 			     sizes[s] >> 10, with[s], bare[s], with[s] / bare[s]);

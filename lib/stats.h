@@ -126,10 +126,11 @@ static inline struct stats_shard *stats_shard(void)
 /* Count n of s. Any thread, lock-free, never fails. */
 static inline void stats_add(enum stat s, uint64_t n)
 {
-	_Atomic uint64_t *counter = &stats_shard()->counter[s];
+	_Atomic uint64_t *counter;
 
 	if (!STATS_COUNTED)
 		return;
+	counter = &stats_shard()->counter[s];
 	if (__builtin_expect(stats_mine.alone, 1))
 		atomic_store_explicit(counter,
 				      atomic_load_explicit(counter, memory_order_relaxed) + n,
