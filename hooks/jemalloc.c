@@ -48,21 +48,32 @@ static struct {
 	dallocx_fn *dallocx;
 	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
 	size_t create_mib[2];
-	bool stands_in; /* ours is the mallctl that the program calls */
+	bool stands_in;	    /* ours is the mallctl that the program calls */
 	bool installed;
 } je;
 
-static void *find(const char *prefix, const char *name, void *ours)
+static bool same_object(const void *a, const void *b)
+{
+	Dl_info of_a, of_b;
+
+	return dladdr(a, &of_a) && dladdr(b, &of_b) && of_a.dli_fbase == of_b.dli_fbase;
+}
+
+/*
+ * We stand in front of the library; but a program that exports its own stands before us. So may another
+ * that stands in for mallctl alone: that one comes to us, and must not be come back to.
+ */
+static void *find(const char *prefix, const char *name, const void *ours)
 {
 	char symbol[64];
-	void *p;
+	void *p, *behind;
 
 	(void)snprintf(symbol, sizeof(symbol), "%s%s", prefix, name);
 	p = dlsym(RTLD_DEFAULT, symbol);
-	/* We stand in front of the library; but a program that exports its own stands before us. */
-	if (!p || p == ours)
-		p = dlsym(RTLD_NEXT, symbol);
-	return p;
+	if (p && p != ours && (!je.mallocx || same_object(p, (const void *)je.mallocx)))
+		return p;
+	behind = dlsym(RTLD_NEXT, symbol);
+	return behind || p == ours ? behind : p;
 }
 
 static void resolve(void)
@@ -74,11 +85,12 @@ static void resolve(void)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		const char *p = prefixes[i];
 
-		/* Object pointers to functions, as POSIX has dlsym do it. */
+		/* Object pointers to functions, as POSIX has dlsym do it. The first tells where it is. */
+		je.mallocx = NULL;
+		*(void **)&je.mallocx = find(p, "mallocx", NULL);
 		*(void **)&je.ctl = find(p, "mallctl", (void *)our_mallctl);
 		*(void **)&je.bymib = find(p, "mallctlbymib", (void *)our_mallctlbymib);
 		*(void **)&je.nametomib = find(p, "mallctlnametomib", (void *)our_mallctlnametomib);
-		*(void **)&je.mallocx = find(p, "mallocx", NULL);
 		*(void **)&je.dallocx = find(p, "dallocx", NULL);
 		je.prefix = p;
 		if (je.ctl && je.bymib && je.nametomib)

@@ -122,6 +122,10 @@ tests_integration_plugin_la_SOURCES = tests/integration/plugin.c
 tests_integration_plugin_la_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_plugin_la_LIBADD = $(JEMALLOC_LIBS)
 tests_integration_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+
+check_LTLIBRARIES += tests/integration/relay.la
+tests_integration_relay_la_SOURCES = tests/integration/relay.c
+tests_integration_relay_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
 endif
 if HAVE_SECCOMP
 check_PROGRAMS += tests/integration/refuse
