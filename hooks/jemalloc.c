@@ -357,9 +357,22 @@ bool jemalloc_poll(void)
 	return left || !je.stands_in;
 }
 
+/* Is jemalloc a part of something larger? */
+static bool shares_object(void)
+{
+	const char *base;
+	Dl_info info;
+
+	if (!dladdr((const void *)je.ctl, &info) || !info.dli_fname)
+		return true;
+	base = strrchr(info.dli_fname, '/');
+	return strncmp(base ? base + 1 : info.dli_fname, "libjemalloc", 11) != 0;
+}
+
 /* What comes before the first arena. */
 static void begin(void)
 {
+	je_facts.shares_object = shares_object();
 	(void)jemalloc_wrap(je_facts.stock);
 	/* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
 	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);

@@ -76,6 +76,7 @@ struct je_facts {
 	bool dss;		/* memory may come from brk */
 	bool thp;		/* opt.thp is not the default: memory is advised */
 	bool named;		/* some arenas are served, of the others' hooks we know nothing */
+	bool shares_object;	/* with other code, whose memset is replaced as well */
 };
 
 extern struct je_facts je_facts;
