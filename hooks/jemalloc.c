@@ -48,6 +48,8 @@ static struct {
 	dallocx_fn *dallocx;
 	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
 	size_t create_mib[2];
+	unsigned automatic; /* how many arenas jemalloc makes for threads */
+	unsigned own;	    /* the same and the huge arena: with these indices it begins */
 	bool stands_in;	    /* ours is the mallctl that the program calls */
 	bool installed;
 } je;
@@ -293,12 +295,25 @@ static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size
 	return je.bymib(mib, 3, oldp, oldlenp, newp, newlen);
 }
 
-/* arena.<i>.initialized is as of the last epoch; a setting can be read once there is an arena. */
+bool jemalloc_owns_arena(unsigned arena)
+{
+	return arena < je.own;
+}
+
+/*
+ * arena.<i>.initialized is as of the last epoch; a setting can be read once there is an arena. It is read
+ * without a lock, and one that the program made may be destroyed meanwhile: of these the hooks can be
+ * read, under the lock that destroying takes.
+ */
 static bool arena_initialized(unsigned i)
 {
+	struct je_hooks *has;
 	char name[64];
+	size_t len = sizeof(has);
 	ssize_t ms;
 
+	if (i >= je.automatic)
+		return !hooks_ctl(i, &has, &len, NULL, 0);
 	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
 	return !read_value(name, &ms, sizeof(ms));
 }
@@ -398,6 +413,8 @@ bool jemalloc_install(void)
 {
 	unsigned automatic = read_unsigned("opt.narenas");
 
+	je.automatic = automatic;
+	je.own = automatic + (read_size("opt.oversize_threshold") != 0);
 	je.installed = true;
 	begin();
 	for (unsigned i = 0; i < automatic; i++)
