@@ -64,6 +64,9 @@ int ctl_write(const char *name, uint64_t value);
  */
 void ctl_describe(struct conf *c, const char *allocators);
 
+/* For the fork handler of a child: it may have its parent's number, in a pid namespace of its own. */
+void ctl_fork_child(void);
+
 /* Who changes the mode in force: 0 or an errno value. Until then ptreclaim.mode cannot be written. */
 void ctl_on_mode(int (*change)(enum conf_mode mode));
 

@@ -23,6 +23,12 @@ static uint32_t taken_by; /* whose figures they are: a child has its own; 0: nob
 static struct ctl_sample sample;
 static uint64_t reclaimable;
 
+void ctl_fork_child(void)
+{
+	taken_by = 0;
+	atomic_store(&holder, 0);
+}
+
 static int hold(uint32_t me)
 {
 	for (unsigned i = 0; i < SPINS + WAITS; i++) {

@@ -178,6 +178,28 @@ static void a_child_never_finds_it_held(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* In a pid namespace of its own a child has a number that its parent may have in another. */
+static pid_t one_for_all(void)
+{
+	return 1;
+}
+
+static void a_child_of_the_same_number_has_its_own(void **state)
+{
+	uint64_t value = 1;
+	size_t len = sizeof(value);
+
+	(void)state;
+	os.getpid = one_for_all;
+	stats_add(STAT_RELEASED, 5);
+	assert_int_equal(ctl_byname("ptreclaim.stats.released", &value, &len, NULL, 0), 0);
+	assert_int_equal(value, 5);
+	stats_reset();
+	ctl_fork_child();
+	assert_int_equal(ctl_byname("ptreclaim.stats.released", &value, &len, NULL, 0), 0);
+	assert_int_equal(value, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -187,6 +209,7 @@ int main(void)
 		TEST(reclaimable_is_taken_when_asked_for),
 		TEST(what_follows_is_never_there_first),
 		TEST(a_child_never_finds_it_held),
+		TEST(a_child_of_the_same_number_has_its_own),
 	};
 
 	return cmocka_run_group_tests_name("epoch", tests, NULL, NULL);
