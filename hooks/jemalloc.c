@@ -51,23 +51,36 @@ static struct {
 	dallocx_fn *dallocx;
 	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
 	size_t create_mib[2];
-	bool stands_in; /* ours is the mallctl that the program calls */
+	unsigned automatic; /* how many arenas jemalloc makes for threads */
+	unsigned own;	    /* the same and the huge arena: with these indices it begins */
+	bool stands_in;	    /* ours is the mallctl that the program calls */
 	_Atomic bool installed;
 	_Atomic uint32_t
 		passing; /* calls that may set hooks, and have seen that nothing is installed */
 } je;
 
-static void *find(const char *prefix, const char *name, void *ours)
+static bool same_object(const void *a, const void *b)
+{
+	Dl_info of_a, of_b;
+
+	return dladdr(a, &of_a) && dladdr(b, &of_b) && of_a.dli_fbase == of_b.dli_fbase;
+}
+
+/*
+ * We stand in front of the library; but a program that exports its own stands before us. So may another
+ * that stands in for mallctl alone: that one comes to us, and must not be come back to.
+ */
+static void *find(const char *prefix, const char *name, const void *ours)
 {
 	char symbol[64];
-	void *p;
+	void *p, *behind;
 
 	(void)snprintf(symbol, sizeof(symbol), "%s%s", prefix, name);
 	p = dlsym(RTLD_DEFAULT, symbol);
-	/* We stand in front of the library; but a program that exports its own stands before us. */
-	if (!p || p == ours)
-		p = dlsym(RTLD_NEXT, symbol);
-	return p;
+	if (p && p != ours && (!je.mallocx || same_object(p, (const void *)je.mallocx)))
+		return p;
+	behind = dlsym(RTLD_NEXT, symbol);
+	return behind || p == ours ? behind : p;
 }
 
 static void resolve(void)
@@ -79,11 +92,12 @@ static void resolve(void)
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		const char *p = prefixes[i];
 
-		/* Object pointers to functions, as POSIX has dlsym do it. */
+		/* Object pointers to functions, as POSIX has dlsym do it. The first tells where it is. */
+		je.mallocx = NULL;
+		*(void **)&je.mallocx = find(p, "mallocx", NULL);
 		*(void **)&je.ctl = find(p, "mallctl", (void *)our_mallctl);
 		*(void **)&je.bymib = find(p, "mallctlbymib", (void *)our_mallctlbymib);
 		*(void **)&je.nametomib = find(p, "mallctlnametomib", (void *)our_mallctlnametomib);
-		*(void **)&je.mallocx = find(p, "mallocx", NULL);
 		*(void **)&je.dallocx = find(p, "dallocx", NULL);
 		je.prefix = p;
 		if (je.ctl && je.bymib && je.nametomib)
@@ -255,12 +269,25 @@ static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size
 	return je.bymib(mib, 3, oldp, oldlenp, newp, newlen);
 }
 
-/* arena.<i>.initialized is as of the last epoch; a setting can be read once there is an arena. */
+bool jemalloc_owns_arena(unsigned arena)
+{
+	return arena < je.own;
+}
+
+/*
+ * arena.<i>.initialized is as of the last epoch; a setting can be read once there is an arena. It is read
+ * without a lock, and one that the program made may be destroyed meanwhile: of these the hooks can be
+ * read, under the lock that destroying takes.
+ */
 static bool arena_initialized(unsigned i)
 {
+	struct je_hooks *has;
 	char name[64];
+	size_t len = sizeof(has);
 	ssize_t ms;
 
+	if (i >= je.automatic)
+		return !hooks_ctl(i, &has, &len, NULL, 0);
 	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
 	return !read_value(name, &ms, sizeof(ms));
 }
@@ -380,9 +407,22 @@ bool jemalloc_poll(void)
 	return left || !je.stands_in;
 }
 
+/* Is jemalloc a part of something larger? */
+static bool shares_object(void)
+{
+	const char *base;
+	Dl_info info;
+
+	if (!dladdr((const void *)je.ctl, &info) || !info.dli_fname)
+		return true;
+	base = strrchr(info.dli_fname, '/');
+	return strncmp(base ? base + 1 : info.dli_fname, "libjemalloc", 11) != 0;
+}
+
 /* Where it cannot be done, calloc of much and touch of little costs RSS: see libptreclaim(7). */
 static void replace_memset(void)
 {
+	je_facts.shares_object = shares_object();
 	(void)imports_replace("memset", (const void *)je.ctl, (void (*)(void))jemalloc_memset);
 }
 
@@ -436,6 +476,8 @@ bool jemalloc_install(void)
 	bool left;
 
 	(void)jemalloc_wrap(je_facts.stock);
+	je.automatic = automatic;
+	je.own = automatic + (read_size("opt.oversize_threshold") != 0);
 	je.installed = true;
 	wait_for_passing();
 	for (unsigned i = 0; i < automatic; i++)

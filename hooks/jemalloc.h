@@ -49,6 +49,8 @@ int jemalloc_ctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size
 int jemalloc_nametomib(const char *name, size_t *mib, size_t *miblen);
 int jemalloc_bymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp, void *newp,
 		   size_t newlen);
+/* Is this an arena that jemalloc made for itself, so that nobody destroys it? Once hooks are installed. */
+bool jemalloc_owns_arena(unsigned arena);
 /* Do jemalloc's options give this one the value false, by name? */
 bool jemalloc_option_false(const char *name);
 /* Serve only arenas that the program names: once, before the first of them. */
@@ -76,6 +78,7 @@ struct je_facts {
 	bool dss;		/* memory may come from brk */
 	bool thp;		/* opt.thp is not the default: memory is advised */
 	bool named;		/* some arenas are served, of the others' hooks we know nothing */
+	bool shares_object;	/* with other code, whose memset is replaced as well */
 };
 
 extern struct je_facts je_facts;

@@ -243,8 +243,9 @@ void *jemalloc_memset(void *addr, int byte, size_t len)
 	if (__builtin_expect(len <= ZERO_BYTES, 1) || byte ||
 	    (((uintptr_t)addr | len) & (os_page_size - 1)) || je_facts.thp)
 		return memset(addr, byte, len);
-	/* Where the program has hooks of its own, memory may be of any kind. */
-	if ((je_facts.named || atomic_load_explicit(&shim_count, memory_order_relaxed) > 1) &&
+	/* Where the program has hooks of its own, or calls this itself, memory may be of any kind. */
+	if ((je_facts.named || je_facts.shares_object ||
+	     atomic_load_explicit(&shim_count, memory_order_relaxed) > 1) &&
 	    !engine_is_ours(addr, len))
 		return memset(addr, byte, len);
 	engine_zero(addr, len);

@@ -75,6 +75,11 @@ static void decide(unsigned arena)
 {
 	struct tune_settings was, s;
 
+	/* It may be destroyed at any moment, by its owner, who knows what it is for. */
+	if (!jemalloc_owns_arena(arena)) {
+		tune_leave(arena);
+		return;
+	}
 	/* EFAULT: there is no such arena yet, or any more. */
 	if (!read_decay(&dirty_decay, arena, &was.dirty_ms) ||
 	    !read_decay(&muzzy_decay, arena, &was.muzzy_ms))

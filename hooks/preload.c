@@ -79,6 +79,7 @@ static void after_fork_in_child(void)
 	atomic_store(&changing, false);
 	stats_fork_child();
 	engine_fork_child();
+	ctl_fork_child();
 	conf_refresh_pid(&conf);
 	publish_init(&conf, allocators);
 	page_fork_child();

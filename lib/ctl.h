@@ -45,7 +45,8 @@ static inline bool ctl_is_ours_mib(const size_t *mib, size_t miblen)
  *	ENOENT	no such property, or nothing is known of that arena
  *	EPERM	it cannot be read, or not be written
  *	EINVAL	a length that is not the type's (as much as fits is read), or a value out of range
- *	EAGAIN	another thread has held the snapshot for very long
+ *	EAGAIN	another thread has held the snapshot for very long, or this is a signal handler and its
+ *		thread holds it
  */
 int ctl_byname(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen);
 int ctl_nametomib(const char *name, size_t *mibp, size_t *miblenp);
@@ -63,6 +64,9 @@ int ctl_write(const char *name, uint64_t value);
  * limit are put into the configuration, so that it starts with them.
  */
 void ctl_describe(struct conf *c, const char *allocators);
+
+/* For the fork handler of a child: it may have its parent's number, in a pid namespace of its own. */
+void ctl_fork_child(void);
 
 /* Who changes the mode in force: 0 or an errno value. Until then ptreclaim.mode cannot be written. */
 void ctl_on_mode(int (*change)(enum conf_mode mode));

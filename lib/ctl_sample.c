@@ -19,12 +19,24 @@
  * thread is not: another process's number is nobody's.
  */
 static _Atomic uint32_t holder;
+/* This thread is at it, or about to be: a signal handler that comes in between waits for itself. */
+static __thread volatile bool at_it __attribute__((tls_model("initial-exec")));
 static uint32_t taken_by; /* whose figures they are: a child has its own; 0: nobody's */
 static struct ctl_sample sample;
 static uint64_t reclaimable;
 
+void ctl_fork_child(void)
+{
+	taken_by = 0;
+	at_it = false;
+	atomic_store(&holder, 0);
+}
+
 static int hold(uint32_t me)
 {
+	if (at_it)
+		return EAGAIN;
+	at_it = true;
 	for (unsigned i = 0; i < SPINS + WAITS; i++) {
 		uint32_t seen = atomic_load(&holder);
 
@@ -33,12 +45,14 @@ static int hold(uint32_t me)
 		if (i >= SPINS)
 			os.futex_wait(&holder, me, WAIT_NS);
 	}
+	at_it = false;
 	return EAGAIN;
 }
 
 static void let_go(void)
 {
 	atomic_store(&holder, 0);
+	at_it = false;
 }
 
 void ctl_sample_take(struct ctl_sample *s)

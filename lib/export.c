@@ -144,10 +144,25 @@ static void text_hook(struct export_buf *b, const char *name, const uint64_t *hi
 	}
 }
 
+/* A program may be called anything, and a report may end on a terminal. */
+static char clean(char c)
+{
+	return c < ' ' || c > '~' ? '?' : c;
+}
+
+static void str_clean(struct export_buf *b, const char *s)
+{
+	for (; *s; s++) {
+		const char c = clean(*s);
+
+		export_put(b, &c, 1);
+	}
+}
+
 static void text_decision(struct export_buf *b, const struct export_input *in)
 {
 	export_str(b, "\nProgram ");
-	export_str(b, export_known(in->program));
+	str_clean(b, export_known(in->program));
 	export_str(b, ", configured mode ");
 	export_str(b, export_known(in->configured_mode));
 	export_str(b, ", rollout ");
@@ -272,7 +287,7 @@ void export_quoted(struct export_buf *b, const char *s)
 {
 	export_str(b, "\"");
 	for (; *s; s++) {
-		char c = *s < ' ' || *s > '~' ? '?' : *s;
+		const char c = clean(*s);
 
 		if (c == '"' || c == '\\')
 			export_str(b, "\\");

@@ -221,6 +221,12 @@ bool tune_decide(unsigned i, struct tune_settings *s)
 	return s->dirty_ms != was.dirty_ms || s->muzzy_ms != was.muzzy_ms;
 }
 
+void tune_leave(unsigned i)
+{
+	if (i < TUNE_ARENAS - 1)
+		atomic_store(&arenas[i].why, turn.on ? TUNE_PROGRAMS : TUNE_NOT_LOOKED);
+}
+
 void tune_lost(unsigned i)
 {
 	struct arena *a = &arenas[i < TUNE_ARENAS ? i : TUNE_ARENAS - 1];
@@ -310,7 +316,7 @@ bool tune_arena(unsigned i, struct tune_arena *out)
 		.muzzy_decay_ms = TUNE_UNKNOWN,
 		.advised_dirty_ms = TUNE_UNKNOWN,
 		.advised_muzzy_ms = TUNE_UNKNOWN,
-		.reason = tune_why(TUNE_NOT_LOOKED),
+		.reason = tune_why(atomic_load(&a->why)),
 	};
 	if (!atomic_load(&a->looked))
 		return true;
@@ -318,7 +324,6 @@ bool tune_arena(unsigned i, struct tune_arena *out)
 	out->muzzy_decay_ms = atomic_load(&a->muzzy_ms);
 	out->advised_dirty_ms = atomic_load(&a->advised_dirty_ms);
 	out->advised_muzzy_ms = atomic_load(&a->advised_muzzy_ms);
-	out->reason = tune_why(atomic_load(&a->why));
 	return true;
 }
 

@@ -72,6 +72,8 @@ void tune_begin(uint64_t now_ns, bool on);
 bool tune_decide(unsigned arena, struct tune_settings *in_force);
 /* `refused`: it is known that the program does not want them. */
 bool tune_decide_threads(bool *in_force, bool refused);
+/* An arena that the program made: it is counted, and its settings are neither read nor written. */
+void tune_leave(unsigned arena);
 /* Somebody wrote at the same moment: what he wrote stays, and is left alone from now on. */
 void tune_lost(unsigned arena);
 

@@ -34,6 +34,7 @@ static const char *const whys[TUNE_WHYS] = {
 		"good; left so, as it was asked for",
 	[TUNE_LEFT_ALONE] = "somebody else has set it since: left alone",
 	[TUNE_SHARED] = "arenas of such high numbers are counted together: nothing is advised",
+	[TUNE_PROGRAMS] = "made by the program, and its to set: nothing is advised",
 	[TUNE_THREADS_NOT_LOOKED] = "not looked at: tune is off, or no worker runs",
 	[TUNE_THREADS_ON] = "background threads purge what idle arenas have left",
 	[TUNE_THREADS_REFUSED] = "background_thread was turned off by name: left so",

@@ -10,6 +10,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* Pages that are always being written: those of a parent or two. A process that shows more is up to
+ * something, as each takes a thousand looks. */
+#define TORN_MAX 8
 /* Of the library's file, whatever version. */
 #define LIBRARY "/libptreclaim.so"
 
@@ -124,6 +127,7 @@ int remote_find(struct remote *r, struct page_image *image)
 	FILE *f = open_proc(r->pid, "maps");
 	bool library = false, any = false;
 	int err = 0, found = -ENOENT;
+	unsigned torn = 0;
 	size_t cap = 0;
 	char *line = NULL;
 
@@ -136,7 +140,7 @@ int remote_find(struct remote *r, struct page_image *image)
 			continue;
 		int e = remote_read(r, image);
 
-		if (e == -EPERM || e == -ESRCH)
+		if (e == -EPERM || e == -ESRCH || (e == -EAGAIN && ++torn > TORN_MAX))
 			found = e;
 		else if (e == -EPROTONOSUPPORT)
 			err = e;

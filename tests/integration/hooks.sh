@@ -44,6 +44,18 @@ for ((i = 0; i < 60; i++)); do
 	[ "$status" = 0 ] || break
 done
 verdict "hooks before the library, calloc all the while"
+# A library that jemalloc was linked into clears memory that is none of jemalloc's.
+bundle=$progs/.libs/bundle.so
+if [ -e "$bundle" ]; then
+	for conf in "" mode:observe; do
+		stock env LD_PRELOAD="$lib:$bundle" PTRECLAIM_CONF="$(conf_of "verbose:true${conf:+,$conf}")" \
+			"$progs/wiper"
+		verdict "jemalloc as a part of a library, ${conf:-by default}"
+		says "jemalloc as a part of a library, ${conf:-by default}" "jemalloc 5"
+	done
+else
+	skip "no jemalloc here that could be linked into a library"
+fi
 
 # A thread that begins by freeing.
 LIMIT=10

@@ -127,6 +127,19 @@ tests_integration_plugin_la_SOURCES = tests/integration/plugin.c
 tests_integration_plugin_la_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_plugin_la_LIBADD = $(JEMALLOC_LIBS)
 tests_integration_plugin_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+
+check_LTLIBRARIES += tests/integration/relay.la
+tests_integration_relay_la_SOURCES = tests/integration/relay.c
+tests_integration_relay_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
+
+check_PROGRAMS += tests/integration/wiper
+tests_integration_wiper_SOURCES = tests/integration/wiper.c
+if HAVE_STATIC_JEMALLOC
+check_LTLIBRARIES += tests/integration/bundle.la
+tests_integration_bundle_la_SOURCES = tests/integration/bundle.c
+tests_integration_bundle_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere \
+	-Wl,--whole-archive,$(STATIC_JEMALLOC),--no-whole-archive,-lstdc++,-lm
+endif
 endif
 if HAVE_SECCOMP
 check_PROGRAMS += tests/integration/refuse

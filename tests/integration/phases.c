@@ -9,7 +9,8 @@
  *	exec    execute itself                 "ready PID", as at the start
  *	exit    end, as does the end of input
  *
- * phases newer: makes what looks like a statistics page of a library to come.
+ * phases newer: makes what looks like a statistics page of a library to come; phases torn: hundreds of
+ * pages of somebody else's that are always being written.
  */
 #include <jemalloc/jemalloc.h>
 #include <stdio.h>
@@ -73,7 +74,7 @@ static void await(pid_t pid)
 	say("back", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
 }
 
-static void newer(void)
+static void make_page(uint64_t layout, uint64_t seq, pid_t pid)
 {
 	struct page_image *page =
 		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -81,8 +82,9 @@ static void newer(void)
 	if (page == MAP_FAILED)
 		_exit(5);
 	page->magic = PAGE_MAGIC;
-	page->layout = PAGE_LAYOUT + 1;
-	page->pid = (uint64_t)getpid();
+	page->layout = layout;
+	page->seq = seq;
+	page->pid = (uint64_t)pid;
 }
 
 int main(int argc, char **argv)
@@ -91,7 +93,9 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc > 1 && !strcmp(argv[1], "newer"))
-		newer();
+		make_page(PAGE_LAYOUT + 1, 0, getpid());
+	for (unsigned i = 0; argc > 1 && !strcmp(argv[1], "torn") && i < 300; i++)
+		make_page(PAGE_LAYOUT, 1, getppid());
 	say("ready", getpid());
 	while (read_word(word, sizeof(word))) {
 		if (!strcmp(word, "churn")) {

@@ -211,6 +211,12 @@ stat "$pid"
 refused "a page to come" "newer than this command"
 stop
 
+# Each takes a thousand looks: the reader is not to be kept busy.
+start "" "$progs/phases" torn
+stat "$pid"
+refused "pages that are always being written" "is always being written"
+stop
+
 # Files of no size: the page is none.
 start mode:on bash -c "ulimit -f 0; exec $progs/phases"
 tell churn churned

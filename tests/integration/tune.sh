@@ -138,6 +138,14 @@ begin tune:apply dirty_decay_ms:0,muzzy_decay_ms:1000
 becomes "apply" arena.0.muzzy_decay_ms 0
 tell busy
 becomes "apply" arena.0.dirty_decay_ms "~0"
+# An arena that the program made may be destroyed at any moment.
+tell create
+made=$answer
+becomes "made by the program" "ptreclaim.arena.$made.reason" \
+	"made by the program, and its to set: nothing is advised"
+tell sleep 3000
+is "made by the program" "arena.$made.muzzy_decay_ms" 1000
+is "made by the program" "ptreclaim.arena.$made.muzzy_decay_ms" -2
 : >"$tmp/kill"
 becomes "kill file" arena.0.dirty_decay_ms 0
 becomes "kill file" arena.0.muzzy_decay_ms 1000

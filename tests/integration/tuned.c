@@ -8,6 +8,7 @@
  *	sleep MS
  *	get NAME		of mallctl; its type goes by its name
  *	set NAME VALUE
+ *	create			an arena with muzzy decay of 1 s; 1 MiB of it is taken and given back: its index
  *	await NAME VALUE	until it is that, within a minute; a ~ before it: until it is not
  */
 #include <jemalloc/jemalloc.h>
@@ -59,6 +60,27 @@ static void leave(void)
 	}
 	for (unsigned i = 0; i < BLOCKS; i++)
 		free(p[i]);
+}
+
+static unsigned create(void)
+{
+	char name[64];
+	ssize_t ms = 1000;
+	unsigned arena = 0;
+	size_t len = sizeof(arena);
+	void *p;
+
+	if (mallctl("arenas.create", &arena, &len, NULL, 0))
+		return 0;
+	(void)snprintf(name, sizeof(name), "arena.%u.muzzy_decay_ms", arena);
+	(void)mallctl(name, NULL, NULL, &ms, sizeof(ms));
+	ms = 0;
+	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", arena);
+	(void)mallctl(name, NULL, NULL, &ms, sizeof(ms));
+	p = mallocx(BLOCK, MALLOCX_ARENA(arena) | MALLOCX_TCACHE_NONE);
+	if (p)
+		dallocx(p, MALLOCX_TCACHE_NONE);
+	return arena;
 }
 
 static bool ends(const char *name, const char *with)
@@ -134,9 +156,9 @@ int main(void)
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	while (fgets(line, sizeof(line), stdin)) {
-		char verb[16] = "", name[128] = "", value[64] = "";
+		char verb[16] = "", name[128] = "", value[128] = "";
 
-		(void)sscanf(line, "%15s %127s %63s", verb, name, value);
+		(void)sscanf(line, "%15s %127s %127[^\n]", verb, name, value);
 		(void)snprintf(text, sizeof(text), "ok");
 		if (!strcmp(verb, "busy") && !atomic_exchange(&busy, true)) {
 			if (pthread_create(&thread, NULL, work, NULL))
@@ -145,6 +167,8 @@ int main(void)
 			(void)pthread_join(thread, NULL);
 		} else if (!strcmp(verb, "leave")) {
 			leave();
+		} else if (!strcmp(verb, "create")) {
+			(void)snprintf(text, sizeof(text), "%u", create());
 		} else if (!strcmp(verb, "sleep")) {
 			rest(strtol(name, NULL, 10));
 		} else if (!strcmp(verb, "get")) {

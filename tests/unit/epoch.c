@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -178,6 +180,68 @@ static void a_child_never_finds_it_held(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* In a pid namespace of its own a child has a number that its parent may have in another. */
+static pid_t one_for_all(void)
+{
+	return 1;
+}
+
+static void a_child_of_the_same_number_has_its_own(void **state)
+{
+	uint64_t value = 1;
+	size_t len = sizeof(value);
+
+	(void)state;
+	os.getpid = one_for_all;
+	stats_add(STAT_RELEASED, 5);
+	assert_int_equal(ctl_byname("ptreclaim.stats.released", &value, &len, NULL, 0), 0);
+	assert_int_equal(value, 5);
+	stats_reset();
+	ctl_fork_child();
+	assert_int_equal(ctl_byname("ptreclaim.stats.released", &value, &len, NULL, 0), 0);
+	assert_int_equal(value, 0);
+}
+
+static _Atomic unsigned waits, handled;
+
+static void no_wait(const void *word, uint32_t value, uint64_t ns)
+{
+	(void)word;
+	(void)value;
+	(void)ns;
+	atomic_fetch_add(&waits, 1);
+}
+
+static void ask(int signal)
+{
+	uint64_t value;
+	size_t len = sizeof(value);
+
+	(void)signal;
+	(void)ctl_byname("ptreclaim.stats.released", &value, &len, NULL, 0);
+	atomic_fetch_add(&handled, 1);
+}
+
+/* It would wait for what it interrupted. */
+static void a_signal_handler_does_not_wait_for_its_thread(void **state)
+{
+	const struct itimerval soon = {.it_value = {.tv_usec = 50}};
+	uint64_t value = 1;
+
+	(void)state;
+	os.futex_wait = no_wait;
+	(void)signal(SIGALRM, ask);
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned before = atomic_load(&handled);
+
+		assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+		while (atomic_load(&handled) == before)
+			(void)ctl_byname("ptreclaim.epoch", NULL, NULL, &value, sizeof(value));
+	}
+	(void)signal(SIGALRM, SIG_DFL);
+	assert_int_equal(atomic_load(&waits), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -187,6 +251,8 @@ int main(void)
 		TEST(reclaimable_is_taken_when_asked_for),
 		TEST(what_follows_is_never_there_first),
 		TEST(a_child_never_finds_it_held),
+		TEST(a_child_of_the_same_number_has_its_own),
+		TEST(a_signal_handler_does_not_wait_for_its_thread),
 	};
 
 	return cmocka_run_group_tests_name("epoch", tests, NULL, NULL);

@@ -517,17 +517,27 @@ static int print(renderer how, const char *name)
 	return !how(&b, &in) || fputs(out, stdout) == EOF;
 }
 
+/* A report may end on a terminal, and its lines are read by programs. */
+static void test_text_of_any_name(void **state)
+{
+	const char *t;
+
+	(void)state;
+	in.program = "evil\033[31m\n  VmPTE\x80";
+	t = render(export_text);
+	assert_has(t, "\nProgram evil?[31m?  VmPTE?, configured");
+	assert_lacks(t, "\033");
+}
+
 int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(test_buffer),		T(test_numbers),
-		T(test_any_capacity),	T(test_worst_case_fits),
-		T(test_nothing_known),	T(test_text),
-		T(test_text_histogram), T(test_text_decision),
-		T(test_text_arenas),	T(test_many_arenas_fit),
-		T(test_json),		T(test_metrics),
-		T(test_metrics_pid),	T(test_metrics_histogram),
+		T(test_buffer),		 T(test_numbers),	  T(test_any_capacity),
+		T(test_worst_case_fits), T(test_nothing_known),	  T(test_text),
+		T(test_text_histogram),	 T(test_text_decision),	  T(test_text_of_any_name),
+		T(test_text_arenas),	 T(test_many_arenas_fit), T(test_json),
+		T(test_metrics),	 T(test_metrics_pid),	  T(test_metrics_histogram),
 	};
 #undef T
 	if (argc > 2 && !strcmp(argv[1], "json"))
