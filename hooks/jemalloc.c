@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* jemalloc - find it, install the hooks, stand in for its mallctl: see jemalloc.h. */
+/* jemalloc - find it and install the hooks: see jemalloc.h. What stands in for its mallctl is in
+ * jemalloc_ctl.c. */
 #include "jemalloc.h"
 
 #include <dlfcn.h>
@@ -10,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ctl.h"
 #include "engine.h"
 #include "imports.h"
+#include "jemalloc_internal.h"
 #include "os.h"
 
 /* With at most this many arenas, all of them are made and hooked at start: 85 kB of RSS each. */
@@ -23,41 +24,7 @@
 /* How long calls under way are waited for where hooks are installed late. */
 #define PASSING_MS 1000
 
-#define EXPORT __attribute__((visibility("default")))
-
-typedef int mallctl_fn(const char *, void *, size_t *, void *, size_t);
-typedef int nametomib_fn(const char *, size_t *, size_t *);
-typedef int bymib_fn(const size_t *, size_t, void *, size_t *, void *, size_t);
-typedef void *mallocx_fn(size_t, int);
-typedef void dallocx_fn(void *, int);
-
-/* What we export in jemalloc's place. The name `mallctl` may mean jemalloc's even in here, where it
- * was preloaded before us: only `our_mallctl` is surely ours. */
-static mallctl_fn our_mallctl;
-static nametomib_fn our_mallctlnametomib;
-static bymib_fn our_mallctlbymib;
-EXPORT mallctl_fn mallctl __attribute__((alias("our_mallctl")));
-EXPORT nametomib_fn mallctlnametomib __attribute__((alias("our_mallctlnametomib")));
-EXPORT bymib_fn mallctlbymib __attribute__((alias("our_mallctlbymib")));
-
-/* jemalloc's own entry points, by the prefix it was built with. */
-static struct {
-	_Atomic bool looked;
-	const char *prefix;
-	mallctl_fn *ctl;
-	nametomib_fn *nametomib;
-	bymib_fn *bymib;
-	mallocx_fn *mallocx;
-	dallocx_fn *dallocx;
-	size_t hooks_mib[3]; /* arena.<i>.extent_hooks */
-	size_t create_mib[2];
-	unsigned automatic; /* how many arenas jemalloc makes for threads */
-	unsigned own;	    /* the same and the huge arena: with these indices it begins */
-	bool stands_in;	    /* ours is the mallctl that the program calls */
-	_Atomic bool installed;
-	_Atomic uint32_t
-		passing; /* calls that may set hooks, and have seen that nothing is installed */
-} je;
+struct je_entry je;
 
 static bool same_object(const void *a, const void *b)
 {
@@ -83,7 +50,7 @@ static void *find(const char *prefix, const char *name, const void *ours)
 	return behind || p == ours ? behind : p;
 }
 
-static void resolve(void)
+void jemalloc_resolve(void)
 {
 	static const char *const prefixes[] = {"", "je_", "jemk_", "_rjem_"};
 
@@ -95,9 +62,10 @@ static void resolve(void)
 		/* Object pointers to functions, as POSIX has dlsym do it. The first tells where it is. */
 		je.mallocx = NULL;
 		*(void **)&je.mallocx = find(p, "mallocx", NULL);
-		*(void **)&je.ctl = find(p, "mallctl", (void *)our_mallctl);
-		*(void **)&je.bymib = find(p, "mallctlbymib", (void *)our_mallctlbymib);
-		*(void **)&je.nametomib = find(p, "mallctlnametomib", (void *)our_mallctlnametomib);
+		*(void **)&je.ctl = find(p, "mallctl", (void *)jemalloc_our_ctl);
+		*(void **)&je.bymib = find(p, "mallctlbymib", (void *)jemalloc_our_bymib);
+		*(void **)&je.nametomib =
+			find(p, "mallctlnametomib", (void *)jemalloc_our_nametomib);
 		*(void **)&je.dallocx = find(p, "dallocx", NULL);
 		je.prefix = p;
 		if (je.ctl && je.bymib && je.nametomib)
@@ -105,7 +73,7 @@ static void resolve(void)
 		je.ctl = NULL;
 	}
 	/* Not asked again: in a fork's child the loader's lock may be lost. */
-	je.stands_in = !je.prefix[0] && dlsym(RTLD_DEFAULT, "mallctl") == (void *)our_mallctl;
+	je.stands_in = !je.prefix[0] && dlsym(RTLD_DEFAULT, "mallctl") == (void *)jemalloc_our_ctl;
 	atomic_store(&je.looked, true);
 }
 
@@ -239,7 +207,7 @@ static bool overcommit_never(void)
  */
 static bool mallctl_bypasses_us(void)
 {
-	const void *except[] = {(const void *)je.ctl, (const void *)our_mallctl, NULL};
+	const void *except[] = {(const void *)je.ctl, (const void *)jemalloc_our_ctl, NULL};
 	char by_name[32], by_mib[32];
 
 	(void)snprintf(by_name, sizeof(by_name), "%smallctl", je.prefix);
@@ -262,7 +230,7 @@ static const char *why_refused(const struct je_found *found)
 	return NULL;
 }
 
-static int hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
+int jemalloc_hooks_ctl(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
 {
 	size_t mib[3] = {je.hooks_mib[0], arena, je.hooks_mib[2]};
 
@@ -287,7 +255,7 @@ static bool arena_initialized(unsigned i)
 	ssize_t ms;
 
 	if (i >= je.automatic)
-		return !hooks_ctl(i, &has, &len, NULL, 0);
+		return !jemalloc_hooks_ctl(i, &has, &len, NULL, 0);
 	(void)snprintf(name, sizeof(name), "arena.%u.dirty_decay_ms", i);
 	return !read_value(name, &ms, sizeof(ms));
 }
@@ -297,7 +265,7 @@ static struct je_hooks *hooks_of(unsigned arena)
 	struct je_hooks *h = NULL;
 	size_t len = sizeof(h);
 
-	return hooks_ctl(arena, &h, &len, NULL, 0) ? NULL : h;
+	return jemalloc_hooks_ctl(arena, &h, &len, NULL, 0) ? NULL : h;
 }
 
 /*
@@ -327,7 +295,7 @@ bool jemalloc_find(struct je_found *out, bool late)
 	size_t n = 3;
 
 	*out = (struct je_found){0};
-	resolve();
+	jemalloc_resolve();
 	if (!je.ctl || read_value("version", &text, sizeof(text)) || !text)
 		return false;
 	(void)snprintf(out->version, sizeof(out->version), "%.40s", text);
@@ -354,12 +322,12 @@ bool jemalloc_find(struct je_found *out, bool late)
 }
 
 /* Put our hooks before those that the arena has. False: it has none yet, or there was no room. */
-static bool install(unsigned arena)
+bool jemalloc_install_on(unsigned arena)
 {
 	struct je_hooks *has = NULL, *wrapped, *ours, *old;
 	size_t len = sizeof(has);
 
-	if (hooks_ctl(arena, &has, &len, NULL, 0) || !has)
+	if (jemalloc_hooks_ctl(arena, &has, &len, NULL, 0) || !has)
 		return false;
 	for (wrapped = has;; wrapped = old) {
 		ours = jemalloc_wrap(wrapped);
@@ -372,7 +340,7 @@ static bool install(unsigned arena)
 			ours = wrapped;
 		/* One call swaps. If the program has set others meanwhile, those are wrapped then. */
 		len = sizeof(old);
-		if (hooks_ctl(arena, &old, &len, &ours, sizeof(ours)))
+		if (jemalloc_hooks_ctl(arena, &old, &len, &ours, sizeof(ours)))
 			return false;
 		if (old == has)
 			return true;
@@ -390,7 +358,7 @@ static void make_huge_arena(unsigned index)
 		return;
 	p = je.mallocx(threshold, 0);
 	/* Hooked before it is freed, so that its address space is in our account from then on. */
-	(void)install(index);
+	(void)jemalloc_install_on(index);
 	if (p)
 		je.dallocx(p, 0);
 }
@@ -401,7 +369,7 @@ bool jemalloc_poll(void)
 	bool left = false;
 
 	for (unsigned i = 0; i < n; i++)
-		if (!arena_initialized(i) || !install(i))
+		if (!arena_initialized(i) || !jemalloc_install_on(i))
 			left = true;
 	/* Under another name, or called by pointer, new arenas are not announced to us. */
 	return left || !je.stands_in;
@@ -438,25 +406,9 @@ int jemalloc_hook_arena(unsigned arena)
 	struct je_hooks *has = NULL;
 	size_t len = sizeof(has);
 
-	if (hooks_ctl(arena, &has, &len, NULL, 0) || !has)
+	if (jemalloc_hooks_ctl(arena, &has, &len, NULL, 0) || !has)
 		return EINVAL;
-	return install(arena) ? 0 : EAGAIN;
-}
-
-/* Is nothing installed yet? Then a call that may set hooks goes past us, and passed() comes after it. */
-static bool pass(void)
-{
-	atomic_fetch_add(&je.passing, 1);
-	if (!je.installed && !je_facts.named)
-		return true;
-	atomic_fetch_sub(&je.passing, 1);
-	return false;
-}
-
-static int passed(int r)
-{
-	atomic_fetch_sub(&je.passing, 1);
-	return r;
+	return jemalloc_install_on(arena) ? 0 : EAGAIN;
 }
 
 /*
@@ -482,7 +434,7 @@ bool jemalloc_install(void)
 	wait_for_passing();
 	for (unsigned i = 0; i < automatic; i++)
 		if (automatic <= EAGER_ARENAS || arena_initialized(i))
-			(void)install(i);
+			(void)jemalloc_install_on(i);
 	/* The next index is the huge arena's, unless the program was faster with one of its own. */
 	if (read_unsigned("arenas.narenas") == automatic + 1 && !arena_initialized(automatic))
 		make_huge_arena(automatic);
@@ -495,141 +447,4 @@ bool jemalloc_install(void)
 const void *jemalloc_served(void)
 {
 	return je.installed ? (const void *)je.ctl : NULL;
-}
-
-static bool arena_is_ours(size_t arena)
-{
-	struct je_hooks *cur = NULL;
-	size_t len = sizeof(cur);
-
-	return !hooks_ctl(arena, &cur, &len, NULL, 0) && jemalloc_unwrap(cur) != cur;
-}
-
-/* The program reads and writes an arena's hooks: it sees its own. */
-static int program_hooks(size_t arena, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
-{
-	struct je_hooks *fresh = NULL, *wrapped;
-	int r;
-
-	/* Where the program names what we serve, an arena that it did not name is its own. */
-	if (newp && newlen == sizeof(fresh) && (je.installed || arena_is_ours(arena))) {
-		memcpy(&fresh, newp, sizeof(fresh));
-		wrapped = jemalloc_wrap(fresh);
-		/* Out of shims: an arena in our account cannot do without, another can. */
-		if (!wrapped && arena_is_ours(arena))
-			return EAGAIN;
-		if (wrapped)
-			newp = &wrapped;
-	}
-	r = hooks_ctl(arena, oldp, oldlenp, newp, newlen);
-	if (!r && oldp && oldlenp && *oldlenp == sizeof(fresh)) {
-		memcpy(&fresh, oldp, sizeof(fresh));
-		fresh = jemalloc_unwrap(fresh);
-		memcpy(oldp, &fresh, sizeof(fresh));
-	}
-	return r;
-}
-
-/* The program made an arena: *oldp is its index. */
-static void program_created(int r, const void *oldp, const size_t *oldlenp)
-{
-	unsigned arena;
-
-	if (r || !oldp || !oldlenp || *oldlenp != sizeof(arena))
-		return;
-	memcpy(&arena, oldp, sizeof(arena));
-	(void)install(arena);
-}
-
-static bool is_hooks_name(const char *name, size_t *arena)
-{
-	char *end;
-
-	if (strncmp(name, "arena.", 6) != 0 || name[6] < '0' || name[6] > '9')
-		return false;
-	*arena = strtoul(name + 6, &end, 10);
-	return !strcmp(end, ".extent_hooks");
-}
-
-/* Most names end at the second byte: all of jemalloc's come by here. */
-static bool is_create_name(const char *name)
-{
-	if (name[0] == 'a')
-		return !strcmp(name, "arenas.create");
-	return name[0] == 'e' && name[1] == 'x' && !strcmp(name, "experimental.arenas_create_ext");
-}
-
-/*
- * A jemalloc that we do not know: it came with a plugin, after we looked, and even where the plugin keeps
- * its names to itself ours are found before them. Asked anew each time, as the plugin may go.
- */
-static void *unknown(const char *name)
-{
-	return je.ctl && !je.prefix[0] ? NULL : imports_find(name, (const void *)our_mallctl);
-}
-
-/* jemalloc's mallctl(3), but for the names above and those of our properties. */
-static int our_mallctl(const char *name, void *oldp, size_t *oldlenp, void *newp, size_t newlen)
-{
-	mallctl_fn *other;
-	size_t arena;
-	int r;
-
-	if (name && ctl_is_ours(name))
-		return ctl_byname(name, oldp, oldlenp, newp, newlen);
-	resolve();
-	*(void **)&other = unknown("mallctl");
-	if (other)
-		return other(name, oldp, oldlenp, newp, newlen);
-	if (!je.ctl)
-		return ENOENT;
-	if (name && is_hooks_name(name, &arena))
-		return pass() ? passed(je.ctl(name, oldp, oldlenp, newp, newlen))
-			      : program_hooks(arena, oldp, oldlenp, newp, newlen);
-	if (!je.installed || !name || !is_create_name(name))
-		return je.ctl(name, oldp, oldlenp, newp, newlen);
-	r = je.ctl(name, oldp, oldlenp, newp, newlen);
-	program_created(r, oldp, oldlenp);
-	return r;
-}
-
-/* jemalloc's mallctlnametomib(3): the MIBs of our names are none of jemalloc's. */
-static int our_mallctlnametomib(const char *name, size_t *mibp, size_t *miblenp)
-{
-	nametomib_fn *other;
-
-	if (name && ctl_is_ours(name))
-		return ctl_nametomib(name, mibp, miblenp);
-	resolve();
-	*(void **)&other = unknown("mallctlnametomib");
-	if (other)
-		return other(name, mibp, miblenp);
-	return je.ctl ? je.nametomib(name, mibp, miblenp) : ENOENT;
-}
-
-/* jemalloc's mallctlbymib(3), likewise. */
-static int our_mallctlbymib(const size_t *mib, size_t miblen, void *oldp, size_t *oldlenp,
-			    void *newp, size_t newlen)
-{
-	bymib_fn *other;
-	int r;
-
-	if (ctl_is_ours_mib(mib, miblen))
-		return ctl_bymib(mib, miblen, oldp, oldlenp, newp, newlen);
-	resolve();
-	*(void **)&other = unknown("mallctlbymib");
-	if (other)
-		return other(mib, miblen, oldp, oldlenp, newp, newlen);
-	if (!je.ctl)
-		return ENOENT;
-	/* Which of them sets hooks is not known before. */
-	if (newp && miblen == 3 && !je.installed && pass())
-		return passed(je.bymib(mib, miblen, oldp, oldlenp, newp, newlen));
-	if ((je.installed || je_facts.named) && miblen == 3 && mib[0] == je.hooks_mib[0] &&
-	    mib[2] == je.hooks_mib[2])
-		return program_hooks(mib[1], oldp, oldlenp, newp, newlen);
-	r = je.bymib(mib, miblen, oldp, oldlenp, newp, newlen);
-	if (miblen == 2 && je.installed && mib[0] == je.create_mib[0] && mib[1] == je.create_mib[1])
-		program_created(r, oldp, oldlenp);
-	return r;
 }
