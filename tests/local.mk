@@ -92,6 +92,7 @@ engine_tests = \
 	tests/unit/t-reuse \
 	tests/unit/t-sweep \
 	tests/unit/t-tune \
+	tests/unit/t-tune-rules \
 	tests/unit/t-worker
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
@@ -140,6 +141,9 @@ tests_unit_t_sweep_LDADD = tests/unit/libfixture.la
 tests_unit_t_tune_SOURCES = tests/unit/tune.c
 tests_unit_t_tune_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_tune_LDADD = tests/unit/libfixture.la
+tests_unit_t_tune_rules_SOURCES = tests/unit/tune_rules.c
+tests_unit_t_tune_rules_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_tune_rules_LDADD = tests/unit/libfixture.la
 tests_unit_t_worker_SOURCES = tests/unit/worker.c
 tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_worker_LDADD = tests/unit/libfixture.la
