@@ -23,7 +23,7 @@ static _Atomic bool hears_of_ends;
 /* Others of its destructors may still count. */
 static void thread_ends(void *shard)
 {
-	stats_mine.alone = false;
+	stats_mine.alone = NULL;
 	stats_mine.shard = &stats_shards[STATS_ALONE];
 	atomic_store_explicit(&((struct stats_shard *)shard)->taken, false, memory_order_release);
 }
@@ -58,10 +58,18 @@ void stats_take(void)
 {
 	struct stats_shard *s = atomic_load(&hears_of_ends) ? take_alone() : NULL;
 
-	stats_mine.alone = s != NULL;
+	stats_mine.alone = s ? s->counter : NULL;
 	stats_mine.shard =
 		s ? s
 		  : &stats_shards[STATS_ALONE + atomic_fetch_add(&next_shared, 1) % STATS_SHARED];
+}
+
+void stats_add_shared(enum stat s, uint64_t n)
+{
+	struct stats_shard *shard = stats_shard();
+
+	/* Also the first of a thread that has just got its own. */
+	atomic_fetch_add_explicit(&shard->counter[s], n, memory_order_release);
 }
 
 void stats_fork_child(void)

@@ -15,6 +15,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* X(identifier, name, kind, help): kind is "bytes" or "calls"; every one only grows. */
@@ -102,8 +103,8 @@ extern struct stats_shard stats_shards[STATS_SHARDS];
 /* What a thread has of all this. Initial-exec: reading it must never call into the dynamic linker, which
  * may allocate. */
 struct stats_mine {
+	_Atomic uint64_t *alone;   /* its counters, if nobody else adds to them */
 	struct stats_shard *shard; /* NULL before its first count */
-	bool alone;		   /* nobody else adds to it */
 	uint32_t tick;
 };
 extern __thread struct stats_mine stats_mine __attribute__((tls_model("initial-exec")));
@@ -123,20 +124,22 @@ static inline struct stats_shard *stats_shard(void)
 	return stats_mine.shard;
 }
 
+/* The same where a thread shares its shard, or has none yet. */
+void stats_add_shared(enum stat s, uint64_t n);
+
 /* Count n of s. Any thread, lock-free, never fails. */
 static inline void stats_add(enum stat s, uint64_t n)
 {
-	_Atomic uint64_t *counter;
+	_Atomic uint64_t *alone = stats_mine.alone;
 
 	if (!STATS_COUNTED)
 		return;
-	counter = &stats_shard()->counter[s];
-	if (__builtin_expect(stats_mine.alone, 1))
-		atomic_store_explicit(counter,
-				      atomic_load_explicit(counter, memory_order_relaxed) + n,
+	if (__builtin_expect(alone != NULL, 1))
+		atomic_store_explicit(&alone[s],
+				      atomic_load_explicit(&alone[s], memory_order_relaxed) + n,
 				      memory_order_release);
 	else
-		atomic_fetch_add_explicit(counter, n, memory_order_release);
+		stats_add_shared(s, n);
 }
 
 uint64_t stats_clock(void);
