@@ -130,10 +130,11 @@ void stats_add_shared(enum stat s, uint64_t n);
 /* Count n of s. Any thread, lock-free, never fails. */
 static inline void stats_add(enum stat s, uint64_t n)
 {
-	_Atomic uint64_t *alone = stats_mine.alone;
+	_Atomic uint64_t *alone;
 
 	if (!STATS_COUNTED)
 		return;
+	alone = stats_mine.alone;
 	if (__builtin_expect(alone != NULL, 1))
 		atomic_store_explicit(&alone[s],
 				      atomic_load_explicit(&alone[s], memory_order_relaxed) + n,
