@@ -165,7 +165,6 @@ static void start_late(void)
 		return;
 	(void)engine_init(&conf);
 	served("others", "");
-	publish_init(&conf, allocators);
 	atomic_store(&active, true);
 }
 
@@ -218,6 +217,8 @@ static void start_worker(void)
 	if (threaded)
 		return;
 	threaded = true;
+	if (conf.stats_file[0])
+		worker_set_report(publish_file);
 	/* Now, while nobody else is about: the worker keeps it up to date. */
 	publish_page();
 	worker_set_page(publish_page);
@@ -247,8 +248,6 @@ static void start(bool late)
 		say_verbose(line);
 		return;
 	}
-	if (conf.stats_file[0])
-		worker_set_report(publish_file);
 	/* Without pages to flush there is only the sweep to do, and files to write. */
 	if (deferring || engine_sweeps() || conf.stats_file[0])
 		start_worker();
@@ -283,8 +282,6 @@ static int change_mode(enum conf_mode mode)
 /* As start(), of the jemalloc that it left alone. 0 or an errno value. */
 static int start_named(void)
 {
-	bool was_active = atomic_load(&active);
-
 	if (!have_jemalloc)
 		return ENOENT;
 	if (!jemalloc.refused)
@@ -295,11 +292,6 @@ static int start_named(void)
 	if (jemalloc.warning)
 		say(jemalloc.warning);
 	served("jemalloc", jemalloc.version);
-	if (!was_active) {
-		publish_init(&conf, allocators);
-		if (conf.stats_file[0])
-			worker_set_report(publish_file);
-	}
 	jemalloc_begin_named();
 	start_worker();
 	say_verbose("arenas of jemalloc are served as the program names them");
