@@ -12,9 +12,7 @@ static _Atomic uint64_t most;	      /* bytes that do; 0: nothing is deferred */
 
 void predict_init(uint64_t batch_bytes)
 {
-	uint64_t piece = batch_flush_piece(batch_bytes);
-
-	atomic_store(&most, piece);
+	atomic_store(&most, batch_flush_piece(batch_bytes));
 }
 
 void predict_tick(void)

@@ -4,11 +4,10 @@
  *
  * A thread adds to the shard it was given at its first count. As long as there are enough, that is its own
  * until it ends, and adding is an ordinary addition; later threads share some, and add atomically. A
- * snapshot adds the shards up; it is exact once the counting
- * threads are quiet and may lag by the counts in progress otherwise. What is counted later in a course
- * of events stands further down in the list, and is read first: so a snapshot never shows more of an
- * effect than of its cause (zapped <= released). Not counted but added up is what is released: it is
- * deferred, undeferred, declined or passed.
+ * snapshot adds the shards up; it is exact once the counting threads are quiet and may lag by the counts in
+ * progress otherwise. What is counted later in a course of events stands further down in the list, and is
+ * read first: so a snapshot never shows more of an effect than of its cause (zapped <= released). Not
+ * counted but added up is what is released: it is deferred, undeferred, declined or passed.
  */
 #ifndef PTR_STATS_H
 #define PTR_STATS_H
