@@ -32,7 +32,9 @@ zaps() { # LD_PRELOAD CONF
 		-E PTRECLAIM_CONF="$(conf_of "$2")" "${fixed[@]}" "$progs/tchammer" -n 200 -s 5 \
 		>"$tmp/out" 2>"$tmp/err"
 	status=$?
-	awk '/madvise/ { n++; if (split($0, part, ", ") > 1) bytes += part[2] }
+	# A call that another thread's came in between of has two lines.
+	awk '/ resumed>/ { next }
+		/madvise/ { n++; if (split($0, part, ", ") > 1) bytes += part[2] }
 		/process_madvise|clone/ { other++ }
 		END { print n + 0, bytes + 0, other + 0 }' "$tmp/trace" >"$tmp/zaps"
 }
