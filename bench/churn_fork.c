@@ -19,7 +19,7 @@
 #define CHILD_BYTES  (4u << 20)
 #define CHILD_STEPS  16
 /* A child that hangs in the allocator's locks must not hang the bench. */
-#define CHILD_LIMIT_S 120
+#define CHILD_LIMIT_S 60
 #define LOOK_STEPS    8
 
 struct forker {
