@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # real-prolog.sh - swi-prolog: large terms, atoms, strings and facts, built and dropped by
 # bench/real.pl; sourced by bench/real. The operations are Prolog's own count of inferences.
-prolog_size=$((20 * scale / 100))
-prolog_size=$((prolog_size < 1 ? 1 : prolog_size))
+prolog_rounds=4
 
 prolog_needs() {
 	needs swipl swi-prolog-nox
@@ -11,7 +10,7 @@ prolog_needs() {
 
 # It is talked to line by line.
 prolog_start() {
-	coproc PROLOG { exec "${run_program[@]}" swipl -q "$here/real.pl" "$prolog_size" 2>"$tmp/log"; }
+	coproc PROLOG { exec "${run_program[@]}" swipl -q "$here/real.pl" "$scale" 2>"$tmp/log"; }
 	server=$PROLOG_PID pid=$PROLOG_PID
 	prolog_out=${PROLOG[0]} prolog_in=${PROLOG[1]}
 	: >"$tmp/said"
@@ -35,7 +34,7 @@ prolog_round() {
 
 prolog_work() {
 	local round
-	for ((round = 0; round < prolog_size; round++)); do
+	for ((round = 0; round < prolog_rounds; round++)); do
 		timed 0 prolog_round || return 1
 		ops=$((ops + ${prolog_said##* }))
 		echo "${prolog_said% *}" >>"$tmp/said"

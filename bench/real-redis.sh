@@ -1,12 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # they are those of bench/real
 # SPDX-License-Identifier: BSD-2-Clause
-# real-redis.sh - redis-server: values of 20 KB written and overwritten by redis-benchmark, and nine
-# of ten deleted; sourced by bench/real. Values of this script's own, each of its own text, are
-# written in between and stay: they and the tenth that is left are the answers.
-redis_keys=$((30000 * scale / 100))
-redis_keys=$((redis_keys < 100 ? 100 : redis_keys))
-redis_fixed=$((redis_keys / 10))
-redis_rounds=4
+# real-redis.sh - redis-server under redis-benchmark; sourced by bench/real. Values of 20 KB are set
+# in ten generations, each of keys of its own: at random, six times as often as there are keys, so
+# most replace one. Then nine generations of ten are deleted, the oldest first. Between generations
+# some values are written that stay, each with a text of its own; with the youngest generation these
+# are the answers. What is timed are the SETs of redis-benchmark, by its own clock.
+redis_generations=10
+redis_keys=$((3000 * scale / 100)) # of a generation
+redis_keys=$((redis_keys < 20 ? 20 : redis_keys))
+redis_fixed=$(((redis_keys + 99) / 100)) # that stay, of a generation
 
 redis_needs() {
 	needs redis-server redis-server
@@ -29,12 +31,16 @@ redis_ready() {
 	[ "$(redis_cli ping </dev/null)" = PONG ]
 }
 
-# load REQUESTS COMMAND...: on random keys of all. The value is the same in every run.
-redis_load() {
-	bounded redis-benchmark -s "$tmp/socket" -c 10 -P 16 -r "$redis_keys" -n "$1" -d 20480 -q \
-		-t "$2" >"$tmp/out" 2>&1 </dev/null &&
-		grep -q 'requests per second' "$tmp/out" && ! grep -qi error "$tmp/out" && return 0
-	say "redis: redis-benchmark failed: $(tail -n 1 "$tmp/out")"
+# bench REQUESTS WORD...: so often, with __rand_int__ a random key of a generation's. What its clock
+# says of the rate goes to $redis_rate.
+redis_bench() {
+	if bounded redis-benchmark -s "$tmp/socket" -c 10 -P 16 -r "$redis_keys" -n "$1" -q "${@:2}" \
+		>"$tmp/out" 2>&1 </dev/null; then
+		redis_rate=$(tr '\r' '\n' <"$tmp/out" |
+			sed -n 's/.*: \([0-9]*\)\.[0-9]* requests per second.*/\1/p' | tail -n 1)
+		[ "${redis_rate:-0}" -gt 0 ] && ! grep -qi '^error' "$tmp/out" && return 0
+	fi
+	say "redis: redis-benchmark failed: $(tr "\r" "\n" <"$tmp/out" | tail -n 1)"
 	return 1
 }
 
@@ -45,62 +51,58 @@ redis_pipe() {
 	return 1
 }
 
-redis_awk='
-	function text(n,  s) { # 18,000 bytes and more
-		s = sprintf("value %d of the bench; ", n)
-		while (length(s) < 18000 + n % 7 * 1000) s = s s
-		return substr(s, 1, 18000 + n % 7 * 1000)
-	}
-	function word(s) { printf "$%d\r\n%s\r\n", length(s), s }'
-
-# fixed FROM TO: values that stay.
-redis_write_fixed() {
-	awk -v from="$1" -v to="$2" "$redis_awk"'
-		BEGIN {
-			for (n = from; n < to; n++) {
-				printf "*3\r\n"
-				word("SET"); word("fixed:" n); word(text(n))
-			}
-		}' | redis_pipe $(($2 - $1))
+redis_awk() { # VARIABLE=VALUE... PROGRAM
+	local variables=()
+	while [ $# -gt 1 ]; do
+		variables+=(-v "$1")
+		shift
+	done
+	awk -v keys="$redis_keys" -v fixed="$redis_fixed" -v generations=$redis_generations \
+		"${variables[@]}" '
+		function text(what, size,  s) {
+			s = what ", a value of the bench; "
+			while (length(s) < size) s = s s
+			return substr(s, 1, size)
+		}
+		function stays(n) { return text("fixed " n, 18000 + n % 7 * 1000) }
+		function of(generation) { return text("generation " generation, 20480) }
+		function key(generation, n) { return sprintf("g%d:%012d", generation, n) }
+		function word(s) { printf "$%d\r\n%s\r\n", length(s), s }
+		BEGIN {'"$1"'}'
 }
 
-redis_delete() {
-	awk -v keys="$redis_keys" "$redis_awk"'
-		BEGIN {
-			for (n = 0; n < keys; n++) if (n % 10) {
-				printf "*2\r\n"
-				word("DEL"); word(sprintf("key:%012d", n))
-			}
-		}' | redis_pipe $((redis_keys - (redis_keys + 9) / 10))
-}
-
-# Chance leaves some of the keys out: those that shall be there are written where they are not.
-redis_complete() {
-	redis_cli --raw get key:000000000000 </dev/null >"$tmp/value"
-	if [ "$(wc -c <"$tmp/value")" -lt 20480 ]; then
-		redis_load 1 set || return 1
-		redis_cli --raw get "$(redis_cli --raw --scan --pattern 'key:*' </dev/null | head -n 1)" \
-			</dev/null >"$tmp/value"
-	fi
-	awk -v keys="$redis_keys" -v file="$tmp/value" "$redis_awk"'
-		BEGIN {
-			getline value <file
-			for (n = 0; n < keys; n += 10) {
-				printf "*4\r\n"
-				word("SET"); word(sprintf("key:%012d", n)); word(value); word("NX")
-			}
-		}' | redis_pipe $(((redis_keys + 9) / 10))
+redis_generation() { # G
+	local generation=$1 count=$((redis_keys * 6)) value
+	value=$(redis_awk g="$generation" 'printf "%s", of(g)')
+	redis_awk g="$generation" '
+		for (n = g * fixed; n < (g + 1) * fixed; n++) {
+			printf "*3\r\n"
+			word("SET"); word("fixed:" n); word(stays(n))
+		}' | redis_pipe "$redis_fixed" || return 1
+	redis_bench "$count" SET "g$generation:__rand_int__" "$value" || return 1
+	ops=$((ops + count))
+	usec=$((usec + count * 1000000 / redis_rate))
+	redis_bench "$redis_keys" GET "g$generation:__rand_int__"
 }
 
 redis_work() {
-	local round half=$((redis_keys / 2))
-	for ((round = 0; round < redis_rounds; round++)); do
-		redis_write_fixed $((redis_fixed * round / redis_rounds)) \
-			$((redis_fixed * (round + 1) / redis_rounds)) || return 1
-		timed $half redis_load $half set || return 1
+	local g last=$((redis_generations - 1))
+	for ((g = 0; g < redis_generations; g++)); do
+		redis_generation $g || return 1
 	done
-	timed $((half * 4)) redis_load $((half * 4)) set &&
-		redis_load $half get && redis_complete && redis_delete
+	for ((g = 0; g < last; g++)); do
+		redis_awk g=$g '
+			for (n = 0; n < keys; n++) {
+				printf "*2\r\n"
+				word("DEL"); word(key(g, n))
+			}' | redis_pipe "$redis_keys" || return 1
+	done
+	# Chance may have left keys of the last one out.
+	redis_awk g=$last '
+		for (n = 0; n < keys; n++) {
+			printf "*4\r\n"
+			word("SET"); word(key(g, n)); word(of(g)); word("NX")
+		}' | redis_pipe "$redis_keys"
 }
 
 redis_tick() {
@@ -109,21 +111,16 @@ redis_tick() {
 
 redis_answers() {
 	local wanted got
-	wanted=$({
-		awk -v keys="$redis_keys" -v fixed="$redis_fixed" -v file="$tmp/value" "$redis_awk"'
-			BEGIN {
-				getline value <file
-				print fixed + int((keys + 9) / 10)
-				for (n = 0; n < fixed; n++) print text(n)
-				for (n = 0; n < keys; n += 10) print value
-			}'
-	} | sha256sum)
-	got=$(awk -v keys="$redis_keys" -v fixed="$redis_fixed" '
-		BEGIN {
-			print "DBSIZE"
-			for (n = 0; n < fixed; n++) print "GET fixed:" n
-			for (n = 0; n < keys; n += 10) printf "GET key:%012d\n", n
-		}' | redis_cli --raw | sha256sum)
+	wanted=$(redis_awk '
+		print fixed * generations + keys
+		for (n = 0; n < fixed * generations; n++) print stays(n)
+		value = of(generations - 1)
+		for (n = 0; n < keys; n++) print value' | sha256sum)
+	got=$(redis_awk '
+		print "DBSIZE"
+		for (n = 0; n < fixed * generations; n++) print "GET fixed:" n
+		for (n = 0; n < keys; n++) print "GET " key(generations - 1, n)' |
+		redis_cli --raw | sha256sum)
 	[ "$wanted" = "$got" ] || die 3 "redis: the values are not those that were written"
 	echo "${got%% *}"
 }

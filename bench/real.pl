@@ -1,6 +1,7 @@
 % SPDX-License-Identifier: BSD-2-Clause
 % real.pl - the program of bench/real's workload prolog. It reads words: "round" works and answers
-% "round NUMBER RESULT... INFERENCES"; "tick" does a little and answers "ok"; "quit" ends it.
+% "round NUMBER RESULT... INFERENCES"; "tick" does a little and answers "ok"; "quit" ends it. Its
+% argument is the size of a round in per cent.
 :- use_module(library(assoc)).
 :- use_module(library(aggregate)).
 :- use_module(library(readutil)).
@@ -41,11 +42,17 @@ keep(I, Count) :-
 	       ( numlist(1, 20, Xs), atomic_list_concat([I, K|Xs], ' ', A), assertz(kept(I, A)) )),
 	aggregate_all(count, kept(_, _), Count).
 
+part(Whole, Part) :-
+	current_prolog_flag(argv, Argv), last(Argv, Arg), atom_number(Arg, Scale),
+	Part is max(1, Whole * Scale // 100).
+
 round(I) :-
 	statistics(inferences, Before),
-	terms(16, T), atoms(I, 30000, A), strings(700, L), balanced(20000, B), facts(I, 30000, F),
+	% A tree of 2^Depth: a million nodes at 100 per cent.
+	part(1048576, Nodes), Depth is max(8, msb(Nodes)), part(100000, Many), part(5000, Texts),
+	terms(Depth, T), atoms(I, Many, A), strings(Texts, L), balanced(Many, B), facts(I, Many, F),
 	keep(I, K),
-	numlist(1, 200000, Xs), msort(Xs, Ys), sum_list(Ys, Sum),
+	numlist(1, Many, Xs), msort(Xs, Ys), sum_list(Ys, Sum),
 	statistics(inferences, After),
 	garbage_collect, garbage_collect_atoms, garbage_collect_clauses, trim_stacks,
 	Inferences is After - Before,
