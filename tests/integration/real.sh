@@ -106,7 +106,7 @@ compare prolog TCMALLOC_AGGRESSIVE_DECOMMIT=1
 
 [ "${redis-}" = yes ] || finish
 
-# A zap of live pages is noticed, unless the server dies of it.
+# A zap of live pages is noticed, if the server does not die of it before.
 badzap=$progs/.libs/badzap.so
 if [ -e "$badzap" ]; then
 	run --env MALLOC_CONF=dirty_decay_ms:0 --env BADZAP=wide --env "LD_PRELOAD=$badzap" redis
