@@ -74,4 +74,7 @@ bench/private-jemalloc.a: $(STATIC_JEMALLOC) Makefile
 CLEANFILES += bench/private-jemalloc.a bench/private-jemalloc.a.names
 endif
 
+# Real programs: scripts, run where they lie.
+EXTRA_DIST += bench/real bench/real-redis.sh bench/real-http.sh bench/real-prolog.sh bench/real.pl
+
 EXTRA_DIST += bench/README.md scripts/demo
