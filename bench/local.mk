@@ -24,6 +24,12 @@ bench_hook_cost_LDADD = lib/libcore.la
 bench_hook_cost_bare_SOURCES = bench/hook_cost.c
 bench_hook_cost_bare_LDADD = bench/libbare.la
 
+# What each event of a hook takes, counted by callgrind.
+noinst_PROGRAMS += bench/events
+bench_events_SOURCES = bench/events.c bench/drive.c bench/drive.h
+bench_events_LDADD = lib/libcore.la
+EXTRA_DIST += bench/instructions
+
 # On Google Benchmark. The shim is the only C++ here.
 if HAVE_BENCHMARK
 gbench_sources = bench/gbench.cc bench/gbench.h

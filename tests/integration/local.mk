@@ -196,10 +196,11 @@ tests_integration_tchammer_linked_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
 endif
 endif
 
-# Skips itself without Google Benchmark.
-EXTRA_DIST += tests/integration/micro.sh
+# The micro benches, and how many instructions the hook path takes; without Google Benchmark or valgrind they
+# skip themselves.
+EXTRA_DIST += tests/integration/micro.sh tests/integration/instructions.sh
 if !SANITIZED
-TESTS += tests/integration/micro.sh
+TESTS += tests/integration/micro.sh tests/integration/instructions.sh
 if HAVE_BENCHMARK
 check_PROGRAMS += tests/integration/gbench
 tests_integration_gbench_SOURCES = tests/integration/gbench.c $(gbench_sources)
