@@ -115,8 +115,7 @@ int gb_thread_count(const struct gb_state *s);
 /**
  * @brief **gb_pause()** stops the clock of this thread, within the loop.
  *
- * Stopping and starting takes about as long as ten short system calls, and not all of it is kept out of
- * the result: see gb_refill().
+ * Stopping and starting reads clocks by system calls, and a part of that is in the result: see gb_refill().
  */
 void gb_pause(struct gb_state *s);
 /** @brief **gb_resume()** starts it again. */
