@@ -35,6 +35,31 @@ bench_hook_cost_LDADD = lib/libcore.la
 bench_hook_cost_bare_SOURCES = bench/hook_cost.c
 bench_hook_cost_bare_LDADD = bench/libbare.la
 
+# What each event of a hook takes, counted by callgrind.
+noinst_PROGRAMS += bench/events
+bench_events_SOURCES = bench/events.c bench/drive.c bench/drive.h
+bench_events_LDADD = lib/libcore.la
+EXTRA_DIST += bench/instructions
+
+# On Google Benchmark. The shim is the only C++ here.
+if HAVE_BENCHMARK
+gbench_sources = bench/gbench.cc bench/gbench.h
+noinst_PROGRAMS += bench/micro bench/hooks
+bench_micro_SOURCES = \
+	$(gbench_sources) \
+	bench/drive.c bench/drive.h \
+	bench/micro.c bench/micro.h \
+	bench/micro_verbs.c \
+	bench/micro_pairs.c \
+	bench/micro_flush.c \
+	bench/micro_backend.c \
+	bench/micro_lookup.c \
+	bench/micro_text.c
+bench_micro_LDADD = lib/libcore.la $(BENCHMARK_LIBS)
+bench_hooks_SOURCES = $(gbench_sources) bench/hooks.c
+bench_hooks_LDADD = $(BENCHMARK_LIBS)
+endif
+
 noinst_PROGRAMS += bench/compare
 bench_compare_SOURCES = \
 	bench/compare.c bench/compare.h \

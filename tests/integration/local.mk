@@ -196,3 +196,16 @@ tests_integration_tchammer_linked_LDADD = lib/libcore.la $(TCMALLOC_LIBS)
 tests_integration_tchammer_linked_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
 endif
 endif
+
+# The micro benches, and how many instructions the hook path takes; without Google Benchmark or valgrind they
+# skip themselves.
+EXTRA_DIST += tests/integration/micro.sh tests/integration/instructions.sh
+if !SANITIZED
+TESTS += tests/integration/micro.sh tests/integration/instructions.sh
+if HAVE_BENCHMARK
+check_PROGRAMS += tests/integration/gbench
+tests_integration_gbench_SOURCES = tests/integration/gbench.c $(gbench_sources)
+tests_integration_gbench_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/bench
+tests_integration_gbench_LDADD = $(BENCHMARK_LIBS)
+endif
+endif

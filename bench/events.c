@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * events - the same event over and over, a fixed number of times: for bench/instructions, which has
+ * callgrind count what each takes.
+ *
+ *	events cancel PAGES COUNT	release and reuse, nothing flushed in between
+ *	events zero PAGES COUNT		the same, and it has to read zero
+ *	events map PAGES COUNT		map and unmap
+ *	events blocks PAGES COUNT	malloc, touch and free, of the allocator that is preloaded
+ *
+ * Cancels go through 32 regions in turn, as the extents of a program would.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drive.h"
+#include "engine.h"
+#include "os.h"
+
+#define REGIONS 32
+
+static void cancel(size_t len, unsigned long count, bool zero)
+{
+	char *space = drive_space(REGIONS);
+
+	drive_touch(space, REGIONS * os_region_size);
+	for (unsigned long i = 0; i < count; i++) {
+		char *p = space + i % REGIONS * os_region_size;
+
+		if (!engine_release(p, len) || engine_reuse(p, len, zero) != ENGINE_OK)
+			drive_die("the engine does not take what it is given");
+	}
+}
+
+static void map(size_t len, unsigned long count)
+{
+	char *space = drive_space(REGIONS);
+
+	if (!engine_unmap(space, REGIONS * os_region_size))
+		drive_die("a zap is in flight");
+	for (unsigned long i = 0; i < count; i++) {
+		char *p = space + i % REGIONS * os_region_size;
+
+		if (!engine_map(p, len, true) || !engine_unmap(p, len))
+			drive_die("the engine does not take what it is given");
+	}
+}
+
+static void blocks(size_t len, unsigned long count)
+{
+	for (unsigned long i = 0; i < count; i++) {
+		/* Volatile: a compiler may drop a malloc whose memory nobody looks at. */
+		char *volatile p = malloc(len);
+
+		if (!p)
+			drive_die("no memory");
+		drive_touch(p, len);
+		free(p);
+	}
+}
+
+static unsigned long number(const char *text)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	return errno || *end || *text == '-' ? 0 : n;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long pages = argc == 4 ? number(argv[2]) : 0;
+	unsigned long count = argc == 4 ? number(argv[3]) : 0;
+
+	os_init();
+	if (!count || !pages || pages > os_region_size / os_page_size)
+		goto usage;
+	if (!strcmp(argv[1], "blocks")) {
+		blocks(pages * os_page_size, count);
+		return 0;
+	}
+	drive_start();
+	if (!strcmp(argv[1], "cancel") || !strcmp(argv[1], "zero"))
+		cancel(pages * os_page_size, count, argv[1][0] == 'z');
+	else if (!strcmp(argv[1], "map"))
+		map(pages * os_page_size, count);
+	else
+		goto usage;
+	return 0;
+usage:
+	(void)fprintf(stderr, "usage: events cancel|zero|map|blocks PAGES COUNT\n");
+	return 2;
+}
