@@ -205,6 +205,7 @@ static void read_counters(const char *err, struct values *out)
 		"sys_madvise_reuse",
 		"sys_process_madvise",
 		"sys_process_madvise_reuse",
+		"sys_populate",
 		"sys_mincore",
 		"sys_remap",
 		"sys_map",

@@ -17,6 +17,7 @@
 #include "madvise.h"
 #include "os.h"
 #include "stats.h"
+#include "turns.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define TLS    __thread __attribute__((tls_model("initial-exec")))
@@ -107,6 +108,9 @@ static TLS struct {
 #define X(member, name, result, parameters) CHAIN(member, name)
 INTERPOSED(X)
 #undef X
+
+/* At the page heap's lock. */
+static struct turns turns;
 
 static bool serving(void)
 {
@@ -235,16 +239,19 @@ static void our_commit(void *start, size_t length)
 	uintptr_t end = ((uintptr_t)start + length + os_page_size - 1) & ~(os_page_size - 1);
 	enum engine_reuse r = ENGINE_STRANGERS;
 	commit_fn *chain;
+	unsigned how;
 
 	fresh.addr = NULL;
 	/*
 	 * A commit cannot be refused, so a zap in flight has to land first: it is of the flusher, who
 	 * does not hold the page heap's lock, and of BATCH_FLIGHT_BYTES at most.
 	 */
-	if (serving())
+	if (serving()) {
+		how = turns_take(&turns) ? ENGINE_SHARED : 0;
 		do
-			r = engine_reuse((void *)first, end - first, false);
+			r = engine_reuse((void *)first, end - first, how);
 		while (r == ENGINE_BUSY);
+	}
 	if (r == ENGINE_STRANGERS) {
 		chain = chain_commit();
 		if (chain)

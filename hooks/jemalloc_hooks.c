@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "os.h"
 #include "tune.h"
+#include "turns.h"
 
 #define SHIMS_MAX 1024
 /* jemalloc's largest small size class is less: below that it does not ask the kernel either. */
@@ -32,6 +33,8 @@ struct shim {
 
 /* Slot 0 wraps jemalloc's own hooks. */
 static struct shim shims[SHIMS_MAX];
+/* By arena: commit runs under a lock of the arena's. Those that share an entry only seem busier. */
+static struct turns turns[256];
 static _Atomic unsigned shim_count;
 
 struct je_facts je_facts;
@@ -139,8 +142,9 @@ static bool hook_commit(struct je_hooks *h, void *addr, size_t size, size_t offs
 			unsigned arena)
 {
 	struct shim *s = shim_of(h);
+	unsigned shared = turns_take(&turns[arena % 256]) ? ENGINE_SHARED : 0;
 
-	switch (engine_reuse(at(addr, offset), length, true)) {
+	switch (engine_reuse(at(addr, offset), length, ENGINE_ZERO | shared)) {
 	case ENGINE_OK:
 		tune_taken_back(arena, length);
 		return false;

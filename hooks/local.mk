@@ -4,6 +4,7 @@ include_HEADERS += lib/ptreclaim.h
 hooks_libptreclaim_la_SOURCES = \
 	hooks/gperftools.c hooks/gperftools_hooks.c hooks/gperftools.h \
 	hooks/imports.c hooks/imports.h \
+	hooks/turns.h \
 	hooks/jemalloc.c hooks/jemalloc_ctl.c hooks/jemalloc_hooks.c hooks/jemalloc.h hooks/jemalloc_internal.h \
 	hooks/jemalloc_tune.c hooks/jemalloc_tune.h \
 	hooks/madvise.c hooks/madvise.h \

@@ -51,6 +51,9 @@ enum conf_mode { CONF_OFF, CONF_OBSERVE, CONF_ON };
 /* What becomes of the decay settings that the traffic calls for. */
 enum conf_tune { CONF_TUNE_OFF, CONF_TUNE_ADVISE, CONF_TUNE_APPLY };
 
+/* What becomes of pending pages that come back: as enum policy_kind. */
+enum conf_policy { CONF_POLICY_LEARN, CONF_POLICY_KEEP, CONF_POLICY_ZAP };
+
 enum conf_backend {
 	CONF_BACKEND_AUTO,
 	CONF_BACKEND_PT_RECLAIM,
@@ -71,6 +74,7 @@ struct conf {
 	char rollout_id[CONF_ID_MAX];  /* of this host; "" for its machine ID */
 	enum conf_mode rollout_others; /* on hosts out of the rollout; never CONF_ON */
 	enum conf_tune tune;
+	enum conf_policy policy;
 	char kill_file[CONF_PATH_MAX];
 	bool stats_print;
 	char stats_file[CONF_PATH_MAX];		/* "" for none; "%p" already replaced by the pid */
@@ -134,5 +138,6 @@ enum conf_mode conf_effective_mode(const struct conf *c);
 const char *conf_mode_name(enum conf_mode m);
 const char *conf_backend_name(enum conf_backend b);
 const char *conf_tune_name(enum conf_tune t);
+const char *conf_policy_name(enum conf_policy p);
 
 #endif

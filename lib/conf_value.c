@@ -47,12 +47,18 @@ static const char *const tune_names[] = {
 	[CONF_TUNE_APPLY] = "apply",
 };
 
+static const char *const policy_names[] = {
+	[CONF_POLICY_LEARN] = "learn",
+	[CONF_POLICY_KEEP] = "keep",
+	[CONF_POLICY_ZAP] = "zap",
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A field of TYPE_WORD is written as an unsigned. */
 #define IS_UNSIGNED(type) __builtin_types_compatible_p(type, unsigned)
 _Static_assert(IS_UNSIGNED(enum conf_mode) && IS_UNSIGNED(enum conf_backend) &&
-		       IS_UNSIGNED(enum conf_tune),
+		       IS_UNSIGNED(enum conf_tune) && IS_UNSIGNED(enum conf_policy),
 	       "an enum of other size or sign needs a type of its own");
 
 #define KEY(field, type, ...)                                                                      \
@@ -78,6 +84,7 @@ static const struct key keys[] = {
 	/* Its words are the first two modes. */
 	WORD(rollout_others, mode_names, CONF_OBSERVE + 1, "rollout_others is off or observe"),
 	WORD(tune, tune_names, COUNT(tune_names), "tune is off, advise or apply"),
+	WORD(policy, policy_names, COUNT(policy_names), "policy is learn, keep or zap"),
 	OTHER(kill_file, TYPE_PATH),
 	OTHER(stats_print, TYPE_BOOL),
 	OTHER(stats_file, TYPE_PATTERN),
@@ -338,4 +345,9 @@ const char *conf_backend_name(enum conf_backend b)
 const char *conf_tune_name(enum conf_tune t)
 {
 	return (unsigned)t < COUNT(tune_names) ? tune_names[t] : "?";
+}
+
+const char *conf_policy_name(enum conf_policy p)
+{
+	return (unsigned)p < COUNT(policy_names) ? policy_names[p] : "?";
 }

@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "ctl_internal.h"
+#include "policy.h"
 #include "tune.h"
 #include "worker.h"
 
@@ -165,6 +166,52 @@ static uint64_t get_sweep_ms(void)
 	return ms;
 }
 
+static const char *policy_label(unsigned n)
+{
+	return n <= CONF_POLICY_ZAP ? conf_policy_name((enum conf_policy)n) : NULL;
+}
+
+static uint64_t get_policy(void)
+{
+	return policy_kind();
+}
+
+static int write_policy(uint64_t kind)
+{
+	if (kind > POLICY_ZAP)
+		return EINVAL;
+	policy_set_kind((enum policy_kind)kind);
+	return 0;
+}
+
+static uint64_t get_classes(void)
+{
+	return POLICY_CLASSES;
+}
+
+static int read_cost(const struct ctl_property *p, const struct ctl_call *call, struct ctl_value *v)
+{
+	struct policy_costs c;
+	uint32_t n;
+
+	(void)call;
+	policy_costs(&c);
+	memcpy(&n, (const char *)&c + p->at, sizeof(n));
+	v->n = n;
+	return 0;
+}
+
+static int read_class(const struct ctl_property *p, const struct ctl_call *call,
+		      struct ctl_value *v)
+{
+	struct policy_class c;
+
+	if (call->index >= POLICY_CLASSES || !policy_class((unsigned)call->index, &c))
+		return ENOENT;
+	memcpy(&v->n, (const char *)&c + p->at, sizeof(v->n));
+	return 0;
+}
+
 static int write_sweep_ms(uint64_t ms)
 {
 	if (!ms || ms > CONF_MS_MAX)
@@ -321,6 +368,8 @@ static int read_arena(const struct ctl_property *p, const struct ctl_call *call,
 
 #define P(n, t, u, h)  .name = (n), .type = (t), .unit = (u), .help = (h)
 #define SAMPLE(member) .read = read_sample, .at = offsetof(struct ctl_sample, member)
+#define COST(member)   .read = read_cost, .at = offsetof(struct policy_costs, member)
+#define CLASS(member)  .read = read_class, .at = offsetof(struct policy_class, member)
 #define ARENA(member)  .read = read_arena, .at = offsetof(struct tune_arena, member)
 
 const struct ctl_property ctl_properties[] = {
@@ -361,6 +410,25 @@ const struct ctl_property ctl_properties[] = {
 	 .get = engine_predicted_tables},
 	{P("predicted.spared_calls", CTL_UINT64, "calls", "observing: zaps that 'on' would spare"),
 	 SAMPLE(stats.counter[STAT_PREDICTED_SPARED])},
+
+	{P("policy.kind", CTL_STRING, "", "learn, keep or zap"), .get = get_policy,
+	 .labels = policy_label, .write = write_policy},
+	{P("policy.fault_ns", CTL_UINT64, "ns", "cost of a page fault"), COST(fault)},
+	{P("policy.populate_ns", CTL_UINT64, "ns", "of the same page populated with others"),
+	 COST(populate)},
+	{P("policy.zap_ns", CTL_UINT64, "ns", "of zapping a page"), COST(zap)},
+	{P("policy.zero_ns", CTL_UINT64, "ns", "of zeroing a page that is there"), COST(zero)},
+	{P("policy.call_ns", CTL_UINT64, "ns", "of a system call without its pages"), COST(call)},
+	{P("policy.excess", CTL_SIZE, "bytes", "kept or populated and not to be touched"),
+	 .get = policy_excess_bytes},
+	{P("policy_classes", CTL_UNSIGNED, "", "size classes"), .get = get_classes},
+	{P("policy_class.<i>.pages", CTL_UINT64, "pages", "smallest range of it"), CLASS(pages)},
+	{P("policy_class.<i>.samples", CTL_UINT64, "events", "releases looked at"), CLASS(samples)},
+	{P("policy_class.<i>.touched", CTL_UINT64, "per mille", "share that most owners touch"),
+	 CLASS(touched)},
+	{P("policy_class.<i>.kept", CTL_UINT64, "per mille", "share that is kept"), CLASS(kept)},
+	{P("policy_class.<i>.populated", CTL_UINT64, "per mille", "share that is populated"),
+	 CLASS(populated)},
 
 	{P("rollout.bucket", CTL_UNSIGNED, "", "of this host, 0 to 999"), .get = get_bucket},
 	{P("rollout.permille", CTL_UNSIGNED, "per mille",

@@ -41,6 +41,7 @@ enum conf_mode engine_init(const struct conf *c)
 	}
 	batch_init(&(struct batch_limits){.bytes = c->batch_bytes, .may_remap = true});
 	policy_init(c->keep_bytes);
+	policy_set_kind((enum policy_kind)c->policy);
 	predict_init(c->batch_bytes);
 	predict_after_fork();
 	atomic_store(&engine.paused, false);
@@ -146,7 +147,7 @@ static bool any_kept(uintptr_t addr, uintptr_t end)
 }
 
 /* Learn from a release what owners of such ranges touch. */
-static void sample(uintptr_t addr, size_t pages)
+static __attribute__((noinline)) void sample(uintptr_t addr, size_t pages)
 {
 	unsigned char resident[POLICY_SAMPLE_PAGES];
 	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
@@ -174,7 +175,7 @@ static bool deferring(void)
 
 /* Zap a range that was just released, in the thread that released it. False if the kernel refused:
  * then the worker has to try again. */
-static bool flush_range(uintptr_t addr, uintptr_t end)
+static __attribute__((noinline)) bool flush_range(uintptr_t addr, uintptr_t end)
 {
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 
@@ -209,6 +210,14 @@ static bool make_room(size_t len, bool *kick)
 	return !batch_in_the_way(len);
 }
 
+static inline bool make_pending_in(struct region *r, unsigned from, unsigned to)
+{
+	unsigned unkept, excess, n = region_release(r, from, to, &unkept, &excess);
+
+	policy_unkept(unkept, excess);
+	return batch_pending(r, n);
+}
+
 bool engine_make_pending(uintptr_t addr, uintptr_t end)
 {
 	bool first = false;
@@ -216,13 +225,9 @@ bool engine_make_pending(uintptr_t addr, uintptr_t end)
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
-		unsigned unkept, excess, n;
 
-		if (!r)
-			continue;
-		n = region_release(r, p.from, p.to, &unkept, &excess);
-		policy_unkept(unkept, excess);
-		first |= batch_pending(r, n);
+		if (r)
+			first |= make_pending_in(r, p.from, p.to);
 	}
 	return first;
 }
@@ -232,19 +237,25 @@ bool engine_release(void *start, size_t len)
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
 	uint64_t t = stats_hook_begin();
 	bool kick = false, defer;
+	struct region *only = NULL; /* what all of it lies in */
 
 	if (!engine_acts())
 		return engine_release_idle(addr, end);
 	engine_check_fork();
 	/* A kernel that refuses (locked memory, a filter) has to say so to the allocator. */
-	if (batch_stuck(len) || !engine_have_records(addr, end))
+	if (len && end <= region_base(addr) + os_region_size)
+		only = region_get(addr);
+	if (batch_stuck(len) || (!only && !engine_have_records(addr, end)))
 		return engine_decline(len);
 	if (policy_wants_sample(len >> os_page_shift))
 		sample(addr, len >> os_page_shift);
 	defer = deferring() && make_room(len, &kick);
 	/* First: what is counted of a zap may not be ahead of it. */
 	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);
-	kick |= engine_make_pending(addr, end);
+	if (only)
+		kick |= make_pending_in(only, region_page(addr), region_page(end - 1) + 1);
+	else
+		kick |= engine_make_pending(addr, end);
 	if (!defer)
 		kick |= !flush_range(addr, end);
 	if (kick)

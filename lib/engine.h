@@ -63,8 +63,13 @@ size_t engine_take_pad(void *end);
  * the allocator should do what it always did. */
 bool engine_release(void *addr, size_t len);
 
-/* The allocator takes pages back; with need_zero they must read zero on return. */
-enum engine_reuse engine_reuse(void *addr, size_t len, bool need_zero);
+/* How pages are taken back. */
+#define ENGINE_ZERO   1u /* they must read zero on return */
+#define ENGINE_SHARED 2u /* others may be waiting for a lock that the caller holds: be short */
+
+/* The allocator takes pages back. Those of which an owner is expected to touch most may be there on
+ * return, whatever they were before. */
+enum engine_reuse engine_reuse(void *addr, size_t len, unsigned how);
 
 /* The allocator wants a range that it has to read zero, for an owner to come: zeroed where such owners
  * touch it, zapped elsewhere. Only for private anonymous memory. */

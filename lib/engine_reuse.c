@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* engine_reuse - the verb that gives pages back to the allocator: see engine.h. */
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "batch.h"
@@ -17,11 +18,15 @@
  * it returns, and the others are zapped.
  */
 struct runs {
+	uintptr_t start;
 	size_t range; /* pages of the whole reuse */
 	bool zero;
 	/* Share of those that stay which the owner will not touch, in 1/65536; from touched_to on, all. */
 	uint32_t untouched;
 	uintptr_t touched_to, keep_to;
+	uintptr_t populate_to; /* before it, those that are gone are populated */
+	uintptr_t there_to;    /* from the start to here, all stayed */
+	size_t there;	       /* bytes before populate_to that did */
 	unsigned n;
 	size_t pages;
 	bool solid; /* nothing but the reuse's own pages lies between the runs */
@@ -30,28 +35,57 @@ struct runs {
 	} run[REUSE_RUNS];
 };
 
-static void keep_part(uintptr_t addr, uintptr_t end, uint32_t untouched)
+/* Not all of it has to be cleared. */
+static void runs_begin(struct runs *s, uintptr_t addr, size_t len, bool zero)
 {
+	s->start = addr;
+	s->range = len >> os_page_shift;
+	s->zero = zero;
+	s->untouched = 0;
+	s->touched_to = s->keep_to = s->populate_to = s->there_to = addr;
+	s->there = 0;
+	s->n = 0;
+	s->pages = 0;
+	s->solid = true;
+}
+
+static void keep_in(struct region *r, unsigned from, unsigned to, uint32_t untouched)
+{
+	unsigned excess, n = region_keep(r, from, to, untouched, &excess);
+
+	policy_kept(n, excess);
+}
+
+static void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32_t untouched)
+{
+	if (addr >= end)
+		return;
+	if (only) {
+		keep_in(only, region_page(addr), region_page(end - 1) + 1, untouched);
+		return;
+	}
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
-		unsigned excess, n;
 
-		if (!r)
-			continue;
-		n = region_keep(r, p.from, p.to, untouched, &excess);
-		policy_kept(n, excess);
+		if (r)
+			keep_in(r, p.from, p.to, untouched);
 	}
 }
 
-static void keep(const struct runs *s, uintptr_t addr, uintptr_t end)
+/* All of it lies in `only`, if that is not NULL. */
+static void keep(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
 {
 	uintptr_t middle = s->touched_to < addr ? addr : s->touched_to < end ? s->touched_to : end;
 
 	if (s->zero)
 		os.zero((void *)addr, end - addr);
-	keep_part(addr, middle, s->untouched);
-	keep_part(middle, end, POLICY_ALL);
+	if (addr < s->populate_to)
+		s->there += (end < s->populate_to ? end : s->populate_to) - addr;
+	if (addr == s->there_to)
+		s->there_to = end;
+	keep_part(only, addr, middle, s->untouched);
+	keep_part(only, middle, end, POLICY_ALL);
 	stats_add(STAT_KEPT, end - addr);
 }
 
@@ -73,18 +107,22 @@ static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
 
 static void runs_finish(struct runs *s)
 {
-	bool few = s->pages <= POLICY_FEW_PAGES &&
-		   policy_fits(policy_excess(
-			   s->pages, s->run[0].addr < s->touched_to ? s->untouched : POLICY_ALL));
+	bool few;
 
-	if (s->n && !few && s->solid) {
+	if (!s->n)
+		return;
+	few = s->pages <= POLICY_FEW_PAGES &&
+	      policy_fits(policy_excess(s->pages, s->run[0].addr < s->touched_to ? s->untouched
+										 : POLICY_ALL));
+
+	if (!few && s->solid) {
 		/* The pages between the runs are the caller's as well, and empty: one run of all. */
 		s->run[0].end = s->run[s->n - 1].end;
 		s->n = 1;
 	}
 	for (unsigned i = 0; i < s->n; i++) {
 		if (few)
-			keep(s, s->run[i].addr, s->run[i].end);
+			keep(s, NULL, s->run[i].addr, s->run[i].end);
 		else
 			zap(s, s->run[i].addr, s->run[i].end);
 	}
@@ -92,12 +130,12 @@ static void runs_finish(struct runs *s)
 	s->pages = 0;
 }
 
-static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
+static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
 {
 	if (addr < s->keep_to) {
 		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
 
-		keep(s, addr, stop);
+		keep(s, only, addr, stop);
 		addr = stop;
 	}
 	if (addr == end)
@@ -117,12 +155,13 @@ static void runs_add(struct runs *s, uintptr_t addr, uintptr_t end)
 /*
  * A reuse took [addr, end) and met a page that would not land. What was taken is pending again,
  * zeroed already or not; unless strangers are among it, which must never be: then what was pending
- * is zeroed, so that it stays true that the range reads zero, and its pages become strangers too.
+ * is zeroed, so that it stays true that the range reads zero, and its pages become strangers too. `dirty`
+ * is of r, from page `from` on.
  */
-static void reuse_refused(struct runs *s, const struct region *r, const struct region_set *dirty,
-			  uintptr_t addr, uintptr_t end, bool strangers)
+static void reuse_refused(struct runs *s, struct region *r, const struct region_set *dirty,
+			  unsigned from, uintptr_t addr, uintptr_t end, bool strangers)
 {
-	unsigned a, b = 0;
+	unsigned a, b = from;
 
 	if (!strangers) {
 		if (engine_make_pending(addr, end))
@@ -131,8 +170,8 @@ static void reuse_refused(struct runs *s, const struct region *r, const struct r
 	}
 	s->solid = false;
 	s->keep_to = UINTPTR_MAX;
-	while (region_set_run(dirty, b, &a, &b))
-		runs_add(s, region_addr(r, a), region_addr(r, b));
+	while (region_set_run_in(dirty, b, region_page(end), &a, &b))
+		runs_add(s, r, region_addr(r, a), region_addr(r, b));
 	runs_finish(s);
 }
 
@@ -179,39 +218,72 @@ static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
  * not, keeping costs nothing but what he will not touch: all of it, unless that is most of it or the
  * budget has no room for it.
  */
-static void decide(struct runs *s, uintptr_t addr, uintptr_t end)
+static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
 {
-	size_t touched = policy_touched_prefix(s->range);
+	struct policy_plan p = policy_plan(s->range);
+	size_t most = shared ? POLICY_POPULATE_PAGES_SHARED : POLICY_POPULATE_PAGES;
+	uint64_t more = 0;
 
-	s->untouched = policy_untouched(s->range);
-	s->touched_to = s->zero ? end : addr + bytes(touched);
-	if (!s->zero && (!touched || touched >= s->range / 4)) {
+	s->untouched = p.untouched;
+	s->touched_to = s->zero ? end : addr + bytes(p.touched);
+	s->populate_to = addr + bytes(p.populate < most ? p.populate : most);
+	s->there_to = addr;
+	if (!s->zero && !p.explore && policy_kind() == POLICY_LEARN &&
+	    (!p.touched || p.touched >= s->range / 4)) {
 		s->keep_to = end;
-		if (policy_fits(policy_excess(count_pending(addr, s->touched_to), s->untouched) +
-				policy_excess(count_pending(s->touched_to, end), POLICY_ALL)))
+		if (s->untouched)
+			more = policy_excess(count_pending(addr, s->touched_to), s->untouched);
+		if (s->touched_to < end)
+			more += policy_excess(count_pending(s->touched_to, end), POLICY_ALL);
+		if (policy_fits(more))
 			return;
 	}
-	s->keep_to = addr + bytes(policy_prefix(s->range));
-	if (s->keep_to < end && policy_sparse(s->range) && (s->zero || touched))
+	s->keep_to = addr + bytes(p.keep);
+	if (s->keep_to < end && policy_sparse(s->range) && (s->zero || p.touched))
 		flush_ahead(addr, end, s->keep_to);
 }
 
-enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
+/* What its owner will touch and is not there: one call instead of many faults. */
+static void populate(const struct runs *s)
+{
+	uintptr_t from = s->there_to, to = s->populate_to;
+	size_t gone;
+	int r;
+
+	if (from >= to)
+		return;
+	gone = (to - s->start - s->there) >> os_page_shift;
+	if (!policy_populate_pays(gone, s->untouched) ||
+	    !policy_fits(policy_excess(gone, s->untouched)) ||
+	    atomic_load_explicit(&engine.pressure, memory_order_relaxed))
+		return;
+	stats_add(STAT_SYS_POPULATE, 1);
+	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
+	if (!r) {
+		stats_add(STAT_POPULATED, bytes(gone));
+		keep_part(NULL, from, to, s->untouched);
+	} else if (r != -ENOMEM && r != -EAGAIN && r != -EINTR) {
+		policy_no_populate();
+	}
+}
+
+enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
 {
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	struct runs runs = {.range = len >> os_page_shift, .zero = need_zero, .solid = true};
+	struct runs runs;
 	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
 	bool strangers = false;
-	REGION_SET(dirty);
+	REGION_SET_UNCLEARED(dirty);
 
 	if (!engine_has_acted())
 		return ENGINE_STRANGERS;
 	engine_check_fork();
-	decide(&runs, addr, end);
+	runs_begin(&runs, addr, len, how & ENGINE_ZERO);
+	decide(&runs, addr, end, how & ENGINE_SHARED);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r;
-		unsigned n = 0, page = p.from, a, b = 0;
+		unsigned n = 0, page = p.from, a, b;
 
 		if (p.end - p.addr == os_region_size && region_use_untouched(p.addr))
 			continue;
@@ -221,21 +293,25 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 			runs.solid = false;
 			continue;
 		}
-		region_set_clear(dirty);
+		region_set_clear_in(dirty, p.from, p.to);
 		while ((page = region_reuse(r, page, p.to, dirty, &n, &strangers)) < p.to) {
 			stats_add(STAT_REUSE_WAITS, 1);
 			if (batch_wait(r, page, &deadline))
 				continue;
 			stats_add(STAT_REUSE_TIMEOUTS, 1);
 			batch_cancelled(bytes(n) + cancelled);
-			reuse_refused(&runs, r, dirty, addr, region_addr(r, page), strangers);
+			reuse_refused(&runs, r, dirty, p.from, addr, region_addr(r, page),
+				      strangers);
 			return ENGINE_BUSY;
 		}
 		if (strangers)
 			runs.solid = false;
 		cancelled += bytes(n);
-		while (region_set_run(dirty, b, &a, &b))
-			runs_add(&runs, region_addr(r, a), region_addr(r, b));
+		if (n == p.to - p.from)
+			runs_add(&runs, r, p.addr, p.end);
+		else if (n)
+			for (b = p.from; region_set_run_in(dirty, b, p.to, &a, &b);)
+				runs_add(&runs, r, region_addr(r, a), region_addr(r, b));
 	}
 	if (cancelled) {
 		batch_cancelled(cancelled);
@@ -243,6 +319,8 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 		PROBE_CANCEL(addr, len, cancelled);
 	}
 	runs_finish(&runs);
+	if (!strangers)
+		populate(&runs);
 	stats_add(STAT_REUSED, len);
 	stats_hook_end(STAT_HOOK_REUSE, t);
 	return strangers ? ENGINE_STRANGERS : ENGINE_OK;
@@ -250,17 +328,19 @@ enum engine_reuse engine_reuse(void *start, size_t len, bool need_zero)
 
 void engine_zero(void *start, size_t len)
 {
-	struct runs runs = {.range = len >> os_page_shift, .zero = true, .solid = true};
 	uintptr_t addr = (uintptr_t)start;
+	struct runs runs;
 
 	/* Not deferring, it does what jemalloc would: everything is zapped. */
-	runs.keep_to = addr;
+	runs_begin(&runs, addr, len, true);
 	if (engine_acts()) {
 		engine_check_fork();
-		runs.keep_to += bytes(policy_prefix(runs.range));
-		runs.untouched = policy_untouched(runs.range);
+		struct policy_plan p = policy_plan(runs.range);
+
+		runs.keep_to += bytes(p.keep);
+		runs.untouched = p.untouched;
 		runs.touched_to = addr + len;
 	}
-	runs_add(&runs, addr, addr + len);
+	runs_add(&runs, NULL, addr, addr + len);
 	runs_finish(&runs);
 }

@@ -25,7 +25,7 @@ struct gauge {
 
 static inline void gauge_add(struct gauge *g, int64_t n)
 {
-	_Atomic int64_t *delta = &g->shard[stats_shard() - stats_shards].delta;
+	_Atomic int64_t *delta = &g->shard[stats_index()].delta;
 	int64_t d = atomic_fetch_add_explicit(delta, n, memory_order_relaxed) + n;
 
 	int64_t grain = atomic_load_explicit(&g->grain, memory_order_relaxed);

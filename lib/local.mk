@@ -14,6 +14,7 @@ lib_libcore_la_SOURCES = \
 	lib/page.c lib/page.h \
 	lib/pagemap.h \
 	lib/policy.c lib/policy.h \
+	lib/cost.c lib/cost.h \
 	lib/pool.c lib/pool.h \
 	lib/predict.c lib/predict.h \
 	lib/pressure.c lib/pressure.h \

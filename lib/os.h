@@ -19,7 +19,8 @@
 #include <sys/uio.h>
 
 /* Advice 26 is ours (kernel-patch/); the others may be missing from older headers. */
-#define OS_MADV_PT_RECLAIM 26
+#define OS_MADV_PT_RECLAIM     26
+#define OS_MADV_POPULATE_WRITE 23
 
 #define OS_WIPED_WORDS 16
 

@@ -10,14 +10,12 @@
 /* Shares are in 1/65536. */
 #define ONE 65536
 
-/* As jemalloc has them: four size classes to each doubling. */
-#define CLASSES (64 * 4)
-
 #define SAMPLES	     8	/* the newest of a class that are remembered */
-#define TOUCHED_BY   3	/* all but so many of them touched the prefix that is kept */
+#define MOST	     5	/* so many of them are most */
 #define LEARN_MIN    4	/* samples before a class is believed */
 #define SAMPLE_NEW   8	/* of a class that is not: one release in so many is sampled */
-#define SAMPLE_KNOWN 64 /* of one that is */
+#define SAMPLE_KNOWN 64 /* of one that is, and of which nothing is kept */
+#define SAMPLE_KEPT  2	/* of one of which something is: most releases cannot be sampled */
 #define EXPLORE_EVERY                                                                              \
 	32 /* reuses of which one keeps nothing, so that there is something to learn */
 #define LOOSE  (ONE * 3 / 4)   /* share of touched pages in front below which there is no prefix */
@@ -25,16 +23,26 @@
 
 struct class
 {
-	_Atomic int32_t touched;	 /* share of the range, from its start, that most touch */
-	_Atomic int32_t excess;		 /* share of it that an owner leaves untouched on average */
-	_Atomic uint32_t samples;	 /* so far */
+	_Atomic int32_t touched;  /* share of the range, from its start, that most touch */
+	_Atomic int32_t keep;	  /* that many enough touch for keeping it */
+	_Atomic int32_t populate; /* the same for populating it */
+	_Atomic int32_t excess;	  /* share of what is kept that an owner leaves, on average */
+	_Atomic uint32_t samples; /* so far */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
-static struct class classes[CLASSES];
+static struct class classes[POLICY_CLASSES];
 static struct gauge kept;      /* pages */
 static struct gauge excess;    /* of these, pages that will not be touched, in 1/1024 */
 static _Atomic int64_t budget; /* likewise */
+
+static _Atomic uint32_t kind; /* enum policy_kind */
+
+static struct {
+	_Atomic uint32_t fault, populate, zap, zero, call;
+	/* Samples of SAMPLES in which a page has to be touched: to be kept, and populated. 0: never. */
+	_Atomic uint32_t keep_of, populate_of;
+} costs = {.keep_of = MOST};
 
 #define PAGE 1024
 
@@ -46,7 +54,7 @@ static struct counter counters[STATS_SHARDS];
 
 static struct counter *my_counter(void)
 {
-	return &counters[stats_shard() - stats_shards];
+	return &counters[stats_index()];
 }
 
 static struct class *class_of(size_t range)
@@ -55,6 +63,16 @@ static struct class *class_of(size_t range)
 	unsigned quarter = log >= 2 ? (unsigned)(range >> (log - 2)) & 3 : 0;
 
 	return &classes[4 * log + quarter];
+}
+
+static uint32_t cost(const _Atomic uint32_t *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+static int32_t share_of(const _Atomic int32_t *s)
+{
+	return atomic_load_explicit(s, memory_order_relaxed);
 }
 
 static bool known(const struct class *c)
@@ -75,8 +93,10 @@ void policy_set_budget(uint64_t keep_bytes)
 void policy_init(uint64_t keep_bytes)
 {
 	policy_set_budget(keep_bytes);
-	for (unsigned i = 0; i < CLASSES; i++) {
+	for (unsigned i = 0; i < POLICY_CLASSES; i++) {
 		atomic_store(&classes[i].touched, 0);
+		atomic_store(&classes[i].keep, 0);
+		atomic_store(&classes[i].populate, 0);
 		atomic_store(&classes[i].excess, 0);
 		atomic_store(&classes[i].samples, 0);
 	}
@@ -87,11 +107,52 @@ void policy_init(uint64_t keep_bytes)
 	kept.grain = 64;
 }
 
-uint32_t policy_untouched(size_t range)
+void policy_set_kind(enum policy_kind k)
 {
-	const struct class *c = class_of(range);
+	atomic_store(&kind, k);
+}
 
-	return known(c) ? (uint32_t)atomic_load_explicit(&c->excess, memory_order_relaxed) : 0;
+enum policy_kind policy_kind(void)
+{
+	return (enum policy_kind)atomic_load_explicit(&kind, memory_order_relaxed);
+}
+
+/* Owners of SAMPLES who have to touch a page so that doing something for all of them, at `price` for
+ * each, is cheaper than doing nothing and paying `spared` for those who do. 0: it never is. */
+static uint32_t break_even(uint64_t price, uint64_t spared)
+{
+	uint64_t of = spared ? (price * SAMPLES + spared - 1) / spared : SAMPLES + 1;
+
+	return of > SAMPLES ? 0 : of < MOST ? MOST : (uint32_t)of;
+}
+
+void policy_set_costs(const struct policy_costs *c)
+{
+	atomic_store(&costs.fault, c->fault);
+	atomic_store(&costs.populate, c->populate);
+	atomic_store(&costs.zap, c->zap);
+	atomic_store(&costs.zero, c->zero);
+	atomic_store(&costs.call, c->call);
+	/* To keep a page it is zeroed, and not zapped; else it may fault. */
+	atomic_store(&costs.keep_of, break_even(c->zero > c->zap ? c->zero - c->zap : 0, c->fault));
+	atomic_store(&costs.populate_of, c->populate ? break_even(c->populate, c->fault) : 0);
+}
+
+void policy_costs(struct policy_costs *out)
+{
+	*out = (struct policy_costs){
+		.fault = cost(&costs.fault),
+		.populate = cost(&costs.populate),
+		.zap = cost(&costs.zap),
+		.zero = cost(&costs.zero),
+		.call = cost(&costs.call),
+	};
+}
+
+void policy_no_populate(void)
+{
+	atomic_store(&costs.populate, 0);
+	atomic_store(&costs.populate_of, 0);
 }
 
 bool policy_fits(uint64_t more)
@@ -106,36 +167,55 @@ static size_t prefix_of(size_t range, int32_t share)
 	return share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
 }
 
-size_t policy_prefix(size_t range)
+static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
 {
-	const struct class *c = class_of(range);
-	int32_t share;
-	size_t pages;
+	struct policy_plan p = {0};
 
-	if (!known(c))
-		return range <= POLICY_SMALL_PAGES ? range : 0;
-	if (my_counter()->reuses++ % EXPLORE_EVERY == EXPLORE_EVERY - 1)
-		return 0;
-	share = atomic_load_explicit(&c->touched, memory_order_relaxed);
-	pages = prefix_of(range, share);
-	return policy_fits(policy_excess(pages, policy_untouched(range))) ? pages : 0;
+	if (k == POLICY_KEEP) {
+		p.keep = policy_fits(policy_excess(range, POLICY_ALL)) ? range : 0;
+		p.touched = range;
+		p.untouched = POLICY_ALL;
+	} else if (k == POLICY_LEARN && range <= POLICY_SMALL_PAGES) {
+		p.keep = range;
+		p.touched = range;
+	}
+	return p;
 }
 
-size_t policy_touched_prefix(size_t range)
+struct policy_plan policy_plan(size_t range)
 {
 	const struct class *c = class_of(range);
+	enum policy_kind k = policy_kind();
+	struct policy_plan p = {0};
 
-	if (!known(c))
-		return range <= POLICY_SMALL_PAGES ? range : 0;
-	return prefix_of(range, atomic_load_explicit(&c->touched, memory_order_relaxed));
+	if (__builtin_expect(k != POLICY_LEARN, 0) || !known(c))
+		return plan_unlearned(range, k);
+	p.touched = prefix_of(range, share_of(&c->touched));
+	p.untouched = (uint32_t)share_of(&c->excess);
+	p.keep = prefix_of(range, share_of(&c->keep));
+	p.populate = prefix_of(range, share_of(&c->populate));
+	p.explore = my_counter()->reuses++ % EXPLORE_EVERY == EXPLORE_EVERY - 1;
+	if (p.explore || !policy_fits(policy_excess(p.keep, p.untouched))) {
+		p.keep = 0;
+		p.populate = 0;
+	}
+	return p;
+}
+
+bool policy_populate_pays(size_t pages, uint32_t untouched)
+{
+	uint64_t each = cost(&costs.populate);
+	uint64_t spared = (uint64_t)cost(&costs.fault) * (POLICY_ALL - untouched) / POLICY_ALL;
+
+	return each && pages * spared > pages * each + cost(&costs.call);
 }
 
 bool policy_sparse(size_t range)
 {
 	const struct class *c = class_of(range);
 
-	return range > POLICY_SMALL_PAGES &&
-	       (!known(c) || atomic_load_explicit(&c->touched, memory_order_relaxed) < ONE / 4);
+	return range > POLICY_SMALL_PAGES && policy_kind() == POLICY_LEARN &&
+	       (!known(c) || share_of(&c->touched) < ONE / 4);
 }
 
 void policy_kept(size_t pages, size_t more)
@@ -156,30 +236,44 @@ void policy_unkept(size_t pages, size_t less)
 
 bool policy_wants_sample(size_t range)
 {
-	unsigned every = known(class_of(range)) ? SAMPLE_KNOWN : SAMPLE_NEW;
+	const struct class *c;
+	unsigned every;
 
-	return range > POLICY_FEW_PAGES && my_counter()->samples++ % every == 0;
+	if (range <= POLICY_FEW_PAGES)
+		return false;
+	c = class_of(range);
+	every = !known(c) ? SAMPLE_NEW : share_of(&c->keep) ? SAMPLE_KEPT : SAMPLE_KNOWN;
+	return my_counter()->samples++ % every == 0;
 }
 
-/* What the remembered samples come to: the prefix that all but TOUCHED_BY of them touched. */
+/* The prefix that at least `of` in SAMPLES touched, of n samples in rising order. */
+static int32_t touched_by(const int32_t *sorted, unsigned n, uint32_t of)
+{
+	return of ? sorted[(SAMPLES - of) * n / SAMPLES] : 0;
+}
+
+/* What the remembered samples come to. */
 static void conclude(struct class *c, unsigned n)
 {
-	int32_t sorted[SAMPLES] = {0}, kept_share;
+	int32_t sorted[SAMPLES] = {0}, keep, populate;
 	int64_t left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		int32_t share = atomic_load_explicit(&c->newest[i], memory_order_relaxed);
+		int32_t share = share_of(&c->newest[i]);
 		unsigned at = i;
 
 		for (; at > 0 && sorted[at - 1] > share; at--)
 			sorted[at] = sorted[at - 1];
 		sorted[at] = share;
 	}
-	kept_share = sorted[TOUCHED_BY * n / SAMPLES];
-	for (unsigned i = 0; i < n && sorted[i] < kept_share; i++)
-		left += kept_share - sorted[i];
-	atomic_store(&c->touched, kept_share);
-	atomic_store(&c->excess, kept_share ? (int32_t)(left * ONE / n / kept_share) : 0);
+	keep = touched_by(sorted, n, cost(&costs.keep_of));
+	populate = touched_by(sorted, n, cost(&costs.populate_of));
+	for (unsigned i = 0; i < n && sorted[i] < keep; i++)
+		left += keep - sorted[i];
+	atomic_store(&c->touched, touched_by(sorted, n, MOST));
+	atomic_store(&c->keep, keep);
+	atomic_store(&c->populate, populate < keep ? populate : keep);
+	atomic_store(&c->excess, keep ? (int32_t)(left * ONE / n / keep) : 0);
 }
 
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
@@ -222,7 +316,29 @@ int policy_touched(size_t range)
 {
 	const struct class *c = class_of(range);
 
-	return known(c) ? atomic_load(&c->touched) / (ONE / 1024) : -1;
+	return known(c) ? share_of(&c->touched) / (ONE / 1024) : -1;
+}
+
+static uint64_t permille(const _Atomic int32_t *share)
+{
+	return (uint64_t)share_of(share) * 1000 / ONE;
+}
+
+bool policy_class(unsigned i, struct policy_class *out)
+{
+	const struct class *c = &classes[i];
+	unsigned log = i / 4, quarter = i % 4;
+
+	if (i >= POLICY_CLASSES || !known(c))
+		return false;
+	*out = (struct policy_class){
+		.pages = log >= 2 ? (uint64_t)(4 + quarter) << (log - 2) : (uint64_t)1 << log,
+		.samples = atomic_load(&c->samples),
+		.touched = permille(&c->touched),
+		.kept = permille(&c->keep),
+		.populated = permille(&c->populate),
+	};
+	return true;
 }
 
 void policy_after_fork(uint64_t kept_pages, uint64_t excess_pages)

@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * policy - what to do with pending pages that come back: keep them (zero them in place) or zap them
- * there and then.
+ * policy - what to do with pages that come back: keep those that are still there (zero them in place) or
+ * zap them, and leave those that are gone to page faults or populate them all in one call.
  *
- * Keeping saves the page faults of an owner that will touch the pages and costs RSS if it does not.
- * Owners touch their memory from the start: all of it, but for what rounding up to a size class has
- * added, or a small part of what they asked for. So what is learned, by size class, is how long a
+ * Keeping and populating save the page faults of an owner that will touch the pages and cost RSS if it
+ * does not. Owners touch their memory from the start: all of it, but for what rounding up to a size class
+ * has added, or a small part of what they asked for. So what is learned, by size class, is how long a
  * prefix is touched. At some releases mincore tells which pages are resident; in a range of which
- * nothing had been kept, those are the ones its owner touched. Of the last samples most decide: kept
- * is the prefix that five in eight owners touched wholly, and the rest is zapped. What the others
- * leave untouched is excess RSS, is counted, and stays within a budget.
+ * nothing had been kept, those are the ones its owner touched. So now and then a range is taken back
+ * without any of it being kept, and its release tells what owners do today.
+ *
+ * Of the last samples a share decides: kept is the prefix that so many of the owners touched wholly that
+ * it costs less than zapping the pages and having some of them fault again; populated is the prefix for
+ * which one call costs less than the faults that are expected. What these cost is measured on the machine
+ * (cost.h). Never does less than most of the owners decide, whatever it saves: what the others leave
+ * untouched is excess RSS, is counted, and stays within a budget.
  *
  * Pure functions of what they are told and of what they counted: no system call, no clock. Safe in
  * any thread; races between threads cost precision, never correctness.
@@ -27,18 +32,57 @@
 #define POLICY_FEW_PAGES 4
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
+/* At most so many are populated for one reuse: allocators hold a lock meanwhile. And where others are
+ * about who may wait for that lock, no more than they would have waited for a zap. */
+#define POLICY_POPULATE_PAGES	     512
+#define POLICY_POPULATE_PAGES_SHARED 32
 
-/* Reset, with a budget of excess RSS in bytes. */
+/* What is done with pages that come back. */
+enum policy_kind {
+	POLICY_LEARN, /* what is expected to cost less */
+	POLICY_KEEP,  /* all that is pending stays, if the budget allows it */
+	POLICY_ZAP,   /* all that is pending is zapped, but for very few pages */
+};
+
+/* What things cost on this machine, in nanoseconds; of a page, or of a system call without its pages. */
+struct policy_costs {
+	uint32_t fault;	   /* the page fault of a page that is touched, zeroing included */
+	uint32_t populate; /* the same page populated with others; 0: the kernel cannot */
+	uint32_t zap;
+	uint32_t zero; /* writing zeroes over a page that is there */
+	uint32_t call;
+};
+
+/* How a range is to be taken back. Pages from its start. */
+struct policy_plan {
+	size_t keep;	    /* of these, those that are there stay */
+	size_t populate;    /* of these, those that are gone are populated */
+	size_t touched;	    /* most owners touch so many; 0: it is not known */
+	uint32_t untouched; /* share of the kept that is expected to stay untouched, in 1/65536 */
+	bool explore;	    /* nothing of it should be there before its owner comes */
+};
+
+/* Reset, with a budget of excess RSS in bytes. What things cost stays. */
 void policy_init(uint64_t keep_bytes);
 
 /* Change the budget: 0 under memory pressure. */
 void policy_set_budget(uint64_t keep_bytes);
 
-/* The allocator takes back a range of so many pages: how many from its start should be kept? */
-size_t policy_prefix(size_t range);
+void policy_set_kind(enum policy_kind kind);
+enum policy_kind policy_kind(void);
 
-/* How much of such a range, from its start, is touched by most of its owners; 0: not known. */
-size_t policy_touched_prefix(size_t range);
+/* From now on it goes by these. Nothing is populated before they were set. */
+void policy_set_costs(const struct policy_costs *c);
+void policy_costs(struct policy_costs *out);
+/* The kernel does not populate after all. */
+void policy_no_populate(void);
+
+/* The allocator takes back a range of so many pages. */
+struct policy_plan policy_plan(size_t range);
+
+/* Is one call that populates so many pages cheaper than the faults of those that will be touched? */
+bool policy_populate_pays(size_t pages, uint32_t untouched);
+
 /* A share: all of them. */
 #define POLICY_ALL UINT32_C(65536)
 /* What `pages` add to the excess, in 1/1024 page, if this share will not be touched. */
@@ -53,8 +97,6 @@ bool policy_fits(uint64_t excess);
  * at once, before it is taken back? */
 bool policy_sparse(size_t range);
 
-/* Share of the kept prefix of such a range that is expected to stay untouched, in 1/65536. */
-uint32_t policy_untouched(size_t range);
 /* `pages` are kept from now on / not any more, of which `excess` in 1/1024 page will not be touched. */
 void policy_kept(size_t pages, size_t excess);
 void policy_unkept(size_t pages, size_t excess);
@@ -71,6 +113,18 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
 uint64_t policy_kept_pages(void);
 uint64_t policy_excess_bytes(void);
 int policy_touched(size_t range);
+
+/* The state, by size class: its smallest range, how often it was sampled, and what that comes to. */
+#define POLICY_CLASSES (64 * 4)
+struct policy_class {
+	uint64_t pages;
+	uint64_t samples;
+	uint64_t touched;   /* shares of a range, per mille: what most owners touch of it */
+	uint64_t kept;	    /* what is kept */
+	uint64_t populated; /* what is populated */
+};
+/* False: there is no such class, or nothing was learned of it. */
+bool policy_class(unsigned i, struct policy_class *out);
 
 /* The child after fork: kept pages are counted anew. */
 void policy_after_fork(uint64_t kept_pages, uint64_t excess);

@@ -23,19 +23,25 @@ static uint64_t in_state(uint64_t w, unsigned state)
 }
 
 /* Pages [from, to) that lie in word i, as a set. */
-static uint64_t fields_of(unsigned i, unsigned from, unsigned to)
+static inline uint64_t fields_of(unsigned i, unsigned from, unsigned to)
 {
 	unsigned base = i * REGION_PAGES_PER_WORD;
-	unsigned a = from > base ? from - base : 0;
-	unsigned b = to - base < REGION_PAGES_PER_WORD ? to - base : REGION_PAGES_PER_WORD;
-	uint64_t below_b = b == REGION_PAGES_PER_WORD ? ~UINT64_C(0) : (UINT64_C(1) << (2 * b)) - 1;
+	uint64_t set = FIELDS;
 
-	return FIELDS & below_b & ~((UINT64_C(1) << (2 * a)) - 1);
+	if (from > base)
+		set &= ~UINT64_C(0) << (2 * (from - base));
+	if (to < base + REGION_PAGES_PER_WORD)
+		set &= (UINT64_C(1) << (2 * (to - base))) - 1;
+	return set;
 }
 
-static unsigned count(uint64_t set)
+/* Not the builtin: processors of long ago lack the instruction, and a compiler for them all makes a call. */
+static inline unsigned count(uint64_t set)
 {
-	return (unsigned)__builtin_popcountll(set);
+	set -= (set >> 1) & FIELDS;
+	set = (set & UINT64_C(0x3333333333333333)) + ((set >> 2) & UINT64_C(0x3333333333333333));
+	set = (set + (set >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (unsigned)((set * UINT64_C(0x0101010101010101)) >> 56);
 }
 
 /* Move the fields of `within` that are in a state of `from` (a bit mask of states) to state `to`.
@@ -63,31 +69,40 @@ static uint64_t move(_Atomic uint64_t *word, uint64_t within, unsigned from, uns
 
 #define FROM(s) (1u << (s))
 
-/* The bits of [page, to) in the word that page is in, and how many these are. */
-static uint64_t kept_mask(unsigned page, unsigned to, unsigned *n)
+/* Pages [from, to) that have their kept bit in word i. */
+static inline uint64_t kept_of(unsigned i, unsigned from, unsigned to)
 {
-	unsigned bit = page % 64;
+	unsigned base = i * 64;
+	uint64_t bits = ~UINT64_C(0);
 
-	*n = 64 - bit < to - page ? 64 - bit : to - page;
-	return (*n == 64 ? ~UINT64_C(0) : ((UINT64_C(1) << *n) - 1)) << bit;
+	if (from > base)
+		bits <<= from - base;
+	if (to < base + 64)
+		bits &= (UINT64_C(1) << (to - base)) - 1;
+	return bits;
 }
 
-/* Clear or set the kept bits of [from, to). Returns how many changed. */
+#define FOR_KEPT(i, from, to) for (unsigned i = (from) / 64; i * 64 < (to); i++)
+
+/* Clear or set the kept bits of [from, to), which are the caller's to change. Returns how many changed. */
 static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
 {
 	unsigned changed = 0;
 
-	for (unsigned p = from; p < to;) {
-		unsigned n;
-		uint64_t mask = kept_mask(p, to, &n);
-		_Atomic uint64_t *w = &KEPT(r)[p / 64];
-		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
+	FOR_KEPT(i, from, to)
+	{
+		uint64_t bits = kept_of(i, from, to);
+		_Atomic uint64_t *w = &KEPT(r)[i];
+		uint64_t old = atomic_load_explicit(w, memory_order_relaxed) & bits;
+		uint64_t change = set ? bits & ~old : old;
 
-		if (set && (old & mask) != mask)
-			changed += count(mask & ~atomic_fetch_or(w, mask));
-		else if (!set && (old & mask))
-			changed += count(mask & atomic_fetch_and(w, ~mask));
-		p += n;
+		if (!change)
+			continue;
+		changed += count(change);
+		if (set)
+			atomic_fetch_or_explicit(w, change, memory_order_relaxed);
+		else
+			atomic_fetch_and_explicit(w, ~change, memory_order_relaxed);
 	}
 	return changed;
 }
@@ -97,17 +112,18 @@ static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool s
 
 /* No longer kept: how many of [from, to) were, and what of the region's excess goes with them. Which
  * pages caused it is not recorded: they take their part of it. */
-static unsigned unkeep(struct region *r, unsigned from, unsigned to, unsigned *excess)
+static __attribute__((noinline)) unsigned unkeep(struct region *r, unsigned from, unsigned to,
+						 unsigned *excess)
 {
 	unsigned before, n;
 	uint32_t e, part;
 
 	*excess = 0;
-	if (!region_kept(r, from, to))
-		return 0;
-	before = region_count_kept(r);
+	e = atomic_load_explicit(&r->excess, memory_order_relaxed);
+	before = e ? region_count_kept(r) : 0;
 	n = change_kept(r, from, to, false);
-	e = atomic_load(&r->excess);
+	if (!e)
+		return n;
 	do
 		part = n >= before ? e : (uint32_t)((uint64_t)e * n / before);
 	while (!atomic_compare_exchange_weak(&r->excess, &e, e - part));
@@ -118,13 +134,24 @@ static unsigned unkeep(struct region *r, unsigned from, unsigned to, unsigned *e
 static unsigned give_up(struct region *r, unsigned from, unsigned to, unsigned state,
 			unsigned *unkept, unsigned *excess)
 {
-	unsigned n = 0;
-	uint64_t was;
+	unsigned n = to - from;
 
 	/* First the kept bits: once a page is given up its next owner may set them again. */
-	*unkept = unkeep(r, from, to, excess);
+	*unkept = *excess = 0;
+	if (region_kept(r, from, to))
+		*unkept = unkeep(r, from, to, excess);
 	FOR_WORDS(i, from, to)
-	n += count(move(&r->word[i], fields_of(i, from, to), FROM(S_IN_USE), state, &was));
+	{
+		uint64_t within = fields_of(i, from, to);
+		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire), was;
+
+		/* All of them in use, as it should be. */
+		if (!(w & SPREAD(within, 3)) && atomic_compare_exchange_strong_explicit(
+							&r->word[i], &w, w | SPREAD(within, state),
+							memory_order_acq_rel, memory_order_relaxed))
+			continue;
+		n -= count(within) - count(move(&r->word[i], within, FROM(S_IN_USE), state, &was));
+	}
 	return n;
 }
 
@@ -154,11 +181,23 @@ unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct regio
 {
 	FOR_WORDS(i, from, to)
 	{
+		uint64_t all = fields_of(i, from, to), within, flight, found, take;
 		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire);
-		uint64_t within, flight, found, take;
 
+		/* All of them pending, or all empty: what an extent is that comes back as it went. */
+		take = w & SPREAD(all, 3);
+		if ((take == all || take == SPREAD(all, 3)) &&
+		    atomic_compare_exchange_strong_explicit(&r->word[i], &w, w & ~take,
+							    memory_order_acq_rel,
+							    memory_order_relaxed)) {
+			if (take == all) {
+				dirty->word[i] |= all;
+				*pending += all == FIELDS ? REGION_PAGES_PER_WORD : count(all);
+			}
+			continue;
+		}
 		do {
-			within = fields_of(i, from, to);
+			within = all;
 			flight = in_state(w, S_FLIGHT) & within;
 			/* Only what lies before the first page in flight: the answer is a prefix. */
 			if (flight)
@@ -210,7 +249,9 @@ void region_forget(struct region *r, unsigned from, unsigned to, unsigned *pendi
 
 		*pending += count(in_state(was, S_PENDING) & moved);
 	}
-	*unkept = unkeep(r, from, to, excess);
+	*unkept = *excess = 0;
+	if (region_kept(r, from, to))
+		*unkept = unkeep(r, from, to, excess);
 }
 
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
@@ -293,14 +334,9 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t shar
 
 bool region_kept(const struct region *r, unsigned from, unsigned to)
 {
-	for (unsigned p = from; p < to;) {
-		unsigned n;
-		uint64_t mask = kept_mask(p, to, &n);
-
-		if (atomic_load_explicit(&KEPT(r)[p / 64], memory_order_relaxed) & mask)
-			return true;
-		p += n;
-	}
+	FOR_KEPT(i, from, to)
+	if (atomic_load_explicit(&KEPT(r)[i], memory_order_relaxed) & kept_of(i, from, to))
+		return true;
 	return false;
 }
 
@@ -330,14 +366,25 @@ unsigned region_count_kept(const struct region *r)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < region_pages() / 64; i++)
-		n += count(atomic_load(&KEPT(r)[i]));
+	FOR_KEPT(i, 0, region_pages())
+	{
+		uint64_t w = atomic_load_explicit(&KEPT(r)[i], memory_order_relaxed);
+
+		if (w)
+			n += count(w);
+	}
 	return n;
 }
 
 bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end)
 {
-	unsigned pages = region_pages(), p = from;
+	return region_set_run_in(s, from, region_pages(), start, end);
+}
+
+bool region_set_run_in(const struct region_set *s, unsigned from, unsigned pages, unsigned *start,
+		       unsigned *end)
+{
+	unsigned p = from;
 
 	while (p < pages) {
 		unsigned i = p / REGION_PAGES_PER_WORD, bit = 2 * (p % REGION_PAGES_PER_WORD);
@@ -362,6 +409,6 @@ bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, 
 		}
 		p = (i + 1) * REGION_PAGES_PER_WORD;
 	}
-	*end = p;
+	*end = p < pages ? p : pages;
 	return true;
 }

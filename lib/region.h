@@ -55,9 +55,12 @@ struct region_set {
 
 /* One on the stack, empty, gone with the function: a hook may run on little stack, and how large a
  * set is depends on the page size. Not in a loop. */
-#define REGION_SET(name)                                                                           \
+#define REGION_SET_UNCLEARED(name)                                                                 \
 	struct region_set *name =                                                                  \
 		__builtin_alloca(sizeof(*name) + region_words() * sizeof(name->word[0]));          \
+	name->words = region_words()
+#define REGION_SET(name)                                                                           \
+	REGION_SET_UNCLEARED(name);                                                                \
 	region_set_clear(name)
 
 /* Words of state in a region, and pages. */
@@ -143,6 +146,10 @@ unsigned region_count_kept(const struct region *r);
 /* Next run of pages in a set at or after `from`: true with [*start, *end). */
 bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end);
 
+/* The same in a set of which only the words that [.., to) lies in mean anything. */
+bool region_set_run_in(const struct region_set *s, unsigned from, unsigned to, unsigned *start,
+		       unsigned *end);
+
 /* Call fn for every record. Records are never freed; those made meanwhile may be missed. */
 void region_each(void (*fn)(struct region *r, void *arg), void *arg);
 
@@ -165,6 +172,13 @@ static inline void region_set_clear(struct region_set *s)
 {
 	s->words = region_words();
 	for (unsigned i = 0; i < s->words; i++)
+		s->word[i] = 0;
+}
+
+/* Only the words that [from, to) lies in. */
+static inline void region_set_clear_in(struct region_set *s, unsigned from, unsigned to)
+{
+	for (unsigned i = from / REGION_PAGES_PER_WORD; i * REGION_PAGES_PER_WORD < to; i++)
 		s->word[i] = 0;
 }
 

@@ -24,6 +24,18 @@ struct node {
 
 static struct node root;
 
+/*
+ * The leaf that a thread was at last, which is the one it comes to next: most of a heap lies in one. Nodes
+ * are never freed, so what it points to is right for good; `resets` is for tests. Initial-exec: reading it
+ * must never call into the dynamic linker, which may allocate.
+ */
+static __thread struct {
+	uintptr_t over; /* the regions' number without its last level, plus one */
+	struct node *node;
+	unsigned resets;
+} near __attribute__((tls_model("initial-exec")));
+static unsigned resets;
+
 static unsigned slot_of(uintptr_t number, unsigned level)
 {
 	return (unsigned)(number >> (level * LEVEL_BITS)) & (SLOTS - 1);
@@ -32,9 +44,11 @@ static unsigned slot_of(uintptr_t number, unsigned level)
 /* The leaf slot for the region at addr; NULL if there is none (or no memory to make one). */
 static _Atomic uintptr_t *leaf(uintptr_t addr, bool make)
 {
-	uintptr_t number = addr >> os_region_shift;
+	uintptr_t number = addr >> os_region_shift, over = (number >> LEVEL_BITS) + 1;
 	struct node *n = &root;
 
+	if (near.over == over && near.resets == resets)
+		return &near.node->slot[slot_of(number, 0)];
 	for (unsigned level = LEVELS - 1; level > 0; level--) {
 		_Atomic uintptr_t *slot = &n->slot[slot_of(number, level)];
 		uintptr_t next = atomic_load_explicit(slot, memory_order_acquire);
@@ -52,6 +66,9 @@ static _Atomic uintptr_t *leaf(uintptr_t addr, bool make)
 		}
 		n = (struct node *)next;
 	}
+	near.over = over;
+	near.node = n;
+	near.resets = resets;
 	return &n->slot[slot_of(number, 0)];
 }
 
@@ -92,10 +109,24 @@ static struct region *record_in(_Atomic uintptr_t *slot, uintptr_t base)
 	return (struct region *)v;
 }
 
+/* What the slot of the region at addr holds, by the shortest way; 0: look for it. */
+static inline uintptr_t nearby(uintptr_t addr)
+{
+	uintptr_t number = addr >> os_region_shift;
+
+	if (near.over != (number >> LEVEL_BITS) + 1 || near.resets != resets)
+		return 0;
+	return atomic_load_explicit(&near.node->slot[slot_of(number, 0)], memory_order_acquire);
+}
+
 struct region *region_find(uintptr_t addr)
 {
-	_Atomic uintptr_t *slot = leaf(addr, false);
+	uintptr_t v = nearby(addr);
+	_Atomic uintptr_t *slot;
 
+	if (__builtin_expect(is_record(v), 1))
+		return (struct region *)v;
+	slot = leaf(addr, false);
 	if (!slot || !atomic_load_explicit(slot, memory_order_acquire))
 		return NULL;
 	return record_in(slot, region_base(addr));
@@ -103,9 +134,13 @@ struct region *region_find(uintptr_t addr)
 
 struct region *region_known(uintptr_t addr)
 {
-	_Atomic uintptr_t *slot = leaf(addr, false);
-	uintptr_t v = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
+	uintptr_t v = nearby(addr);
+	_Atomic uintptr_t *slot;
 
+	if (__builtin_expect(is_record(v), 1))
+		return (struct region *)v;
+	slot = leaf(addr, false);
+	v = slot ? atomic_load_explicit(slot, memory_order_acquire) : 0;
 	return is_record(v) ? (struct region *)v : NULL;
 }
 
@@ -135,8 +170,12 @@ struct region *region_next(uintptr_t addr, uintptr_t end)
 
 struct region *region_get(uintptr_t addr)
 {
-	_Atomic uintptr_t *slot = leaf(addr, true);
+	uintptr_t v = nearby(addr);
+	_Atomic uintptr_t *slot;
 
+	if (__builtin_expect(is_record(v), 1))
+		return (struct region *)v;
+	slot = leaf(addr, true);
 	return slot ? record_in(slot, region_base(addr)) : NULL;
 }
 
@@ -246,6 +285,7 @@ void region_each(void (*fn)(struct region *r, void *arg), void *arg)
 
 void region_reset(void)
 {
+	resets++;
 	for (unsigned i = 0; i < SLOTS; i++)
 		atomic_store(&root.slot[i], 0);
 }

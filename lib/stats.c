@@ -62,6 +62,7 @@ void stats_take(void)
 	stats_mine.shard =
 		s ? s
 		  : &stats_shards[STATS_ALONE + atomic_fetch_add(&next_shared, 1) % STATS_SHARED];
+	stats_mine.index = (unsigned)(stats_mine.shard - stats_shards);
 }
 
 void stats_add_shared(enum stat s, uint64_t n)

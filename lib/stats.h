@@ -30,6 +30,7 @@
 	X(STAT_CANCELLED, "cancelled", "bytes", "pending pages taken back before their zap")       \
 	X(STAT_KEPT, "kept", "bytes", "cancelled pages that stayed resident")                      \
 	X(STAT_REUSE_ZAPPED, "reuse_zapped", "bytes", "cancelled pages zapped on reuse")           \
+	X(STAT_POPULATED, "populated", "bytes", "pages populated for the owner to come")           \
 	X(STAT_ZAPPED, "zapped", "bytes", "pages zapped by a flush")                               \
 	X(STAT_ZAPPED_BY_OTHERS, "zapped_by_others", "bytes",                                      \
 	  "zaps that only the madvise adapter saw")                                                \
@@ -57,6 +58,7 @@
 	  "process_madvise calls by flushes")                                                      \
 	X(STAT_SYS_PROCESS_MADVISE_REUSE, "sys_process_madvise_reuse", "calls",                    \
 	  "process_madvise calls on reuse")                                                        \
+	X(STAT_SYS_POPULATE, "sys_populate", "calls", "madvise calls that populate")               \
 	X(STAT_SYS_MINCORE, "sys_mincore", "calls", "mincore calls")                               \
 	X(STAT_SYS_REMAP, "sys_remap", "calls", "mmap calls that replaced a region")               \
 	X(STAT_SYS_MAP, "sys_map", "calls", "mmap and munmap calls for own memory")                \
@@ -104,6 +106,7 @@ extern struct stats_shard stats_shards[STATS_SHARDS];
 struct stats_mine {
 	_Atomic uint64_t *alone;   /* its counters, if nobody else adds to them */
 	struct stats_shard *shard; /* NULL before its first count */
+	unsigned index;		   /* of that */
 	uint32_t tick;
 };
 extern __thread struct stats_mine stats_mine __attribute__((tls_model("initial-exec")));
@@ -121,6 +124,13 @@ static inline struct stats_shard *stats_shard(void)
 	if (__builtin_expect(!stats_mine.shard, 0))
 		stats_take();
 	return stats_mine.shard;
+}
+
+/* Its number. */
+static inline unsigned stats_index(void)
+{
+	(void)stats_shard();
+	return stats_mine.index;
 }
 
 /* The same where a thread shares its shard, or has none yet. */

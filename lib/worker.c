@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "batch.h"
+#include "cost.h"
 #include "engine.h"
 #include "os.h"
 #include "predict.h"
@@ -213,8 +214,21 @@ static void do_chore(struct duties *d, uint64_t now)
 		atomic_store(&chore, todo);
 }
 
+/* Once there is something to go by. A child's machine is its parent's. */
+static void measure_costs(void)
+{
+	static _Atomic bool done;
+	struct policy_costs c;
+
+	if (batch_idle() || atomic_exchange(&done, true))
+		return;
+	if (cost_measure(&c))
+		policy_set_costs(&c);
+}
+
 static void do_duties(struct duties *d, uint64_t now, struct flight *f)
 {
+	measure_costs();
 	if (due(&d->kill, now, KILL_MS * MS))
 		look_for_kill_file(f);
 	follow_mode(d, f);

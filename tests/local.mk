@@ -99,6 +99,7 @@ engine_tests = \
 	tests/unit/t-modes \
 	tests/unit/t-page \
 	tests/unit/t-policy \
+	tests/unit/t-populate \
 	tests/unit/t-properties \
 	tests/unit/t-refused \
 	tests/unit/t-reuse \
@@ -138,6 +139,9 @@ tests_unit_t_modes_LDADD = tests/unit/libfixture.la
 tests_unit_t_page_SOURCES = tests/unit/page.c
 tests_unit_t_page_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_page_LDADD = tests/unit/libfixture.la
+tests_unit_t_populate_SOURCES = tests/unit/populate.c
+tests_unit_t_populate_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_populate_LDADD = tests/unit/libfixture.la
 tests_unit_t_policy_SOURCES = tests/unit/policy.c
 tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_policy_LDADD = tests/unit/libfixture.la

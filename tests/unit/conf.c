@@ -30,6 +30,7 @@ static void test_defaults(void **state)
 	assert_string_equal(c.rollout_id, "");
 	assert_int_equal(c.rollout_others, CONF_OFF);
 	assert_int_equal(c.tune, CONF_TUNE_OFF);
+	assert_int_equal(c.policy, CONF_POLICY_LEARN);
 	assert_string_equal(c.kill_file, "/run/ptreclaim/disable");
 	assert_false(c.stats_print);
 	assert_string_equal(c.stats_file, "");
@@ -43,11 +44,12 @@ static void test_every_key(void **state)
 	struct conf c;
 
 	(void)state;
-	assert_int_equal(parse(&c, "mode:observe,backend:remap,batch_bytes:5M,batch_ms:7,"
-				   "keep_bytes:0,sweep_ms:11,rollout:250,rollout_salt:may be:x,"
-				   "rollout_id:node 7:b,rollout_others:observe,tune:advise,"
-				   "kill_file:/a#b,stats_print:true,stats_file:/s/%p.%p.prom,"
-				   "stats_interval_ms:500,verbose:true,abort_conf:true"),
+	assert_int_equal(parse(&c,
+			       "mode:observe,backend:remap,batch_bytes:5M,batch_ms:7,"
+			       "keep_bytes:0,sweep_ms:11,rollout:250,rollout_salt:may be:x,"
+			       "rollout_id:node 7:b,rollout_others:observe,tune:advise,policy:zap,"
+			       "kill_file:/a#b,stats_print:true,stats_file:/s/%p.%p.prom,"
+			       "stats_interval_ms:500,verbose:true,abort_conf:true"),
 			 0);
 	assert_int_equal(n_lines, 0);
 	assert_int_equal(c.mode, CONF_OBSERVE);
@@ -61,6 +63,7 @@ static void test_every_key(void **state)
 	assert_string_equal(c.rollout_id, "node 7:b");
 	assert_int_equal(c.rollout_others, CONF_OBSERVE);
 	assert_int_equal(c.tune, CONF_TUNE_ADVISE);
+	assert_int_equal(c.policy, CONF_POLICY_ZAP);
 	assert_string_equal(c.kill_file, "/a#b");
 	assert_true(c.stats_print);
 	assert_string_equal(c.stats_file, "/s/4242.4242.prom");
@@ -174,6 +177,7 @@ static void test_bad_values(void **state)
 		{"rollout_others:on", "rollout_others is off or observe"},
 		{"rollout_others:", "rollout_others is off or observe"},
 		{"tune:on", "tune is off, advise or apply"},
+		{"policy:off", "policy is learn, keep or zap"},
 		{"stats_print:yes", "neither true nor false"},
 		{"verbose:1", "neither true nor false"},
 		{"abort_conf:", "neither true nor false"},

@@ -140,6 +140,7 @@ void assert_same(const struct conf *a, const struct conf *b)
 	assert_true(a->batch_bytes == b->batch_bytes);
 	assert_true(a->batch_ms == b->batch_ms);
 	assert_true(a->keep_bytes == b->keep_bytes);
+	assert_true(a->policy == b->policy);
 	assert_true(a->sweep_ms == b->sweep_ms);
 	assert_true(a->rollout == b->rollout);
 	assert_string_equal(a->rollout_salt, b->rollout_salt);

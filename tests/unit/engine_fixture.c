@@ -31,6 +31,9 @@ void fixture_start(enum conf_backend backend, uint64_t batch_bytes)
 	backend_after_fork();
 	engine_pause(false);
 	engine_init(&c);
+	/* Where populating is not what is tested, nothing is. */
+	policy_set_costs(
+		&(struct policy_costs){.fault = 1000, .zap = 80, .zero = 100, .call = 300});
 	fake_wiped[1] = 1; /* worker_running() */
 	fake_log_clear();
 }

@@ -404,9 +404,9 @@ static void test_metrics(void **state)
 	t = render(export_metrics);
 	assert_has(t, "# HELP ptreclaim_zapped_bytes_total pages zapped by a flush.\n"
 		      "# TYPE ptreclaim_zapped_bytes_total counter\n"
-		      "ptreclaim_zapped_bytes_total 1011\n");
-	assert_has(t, "\nptreclaim_regions_freed_total 1014\n");
-	assert_has(t, "\nptreclaim_flushes_total{cause=\"bytes\"} 1019\n");
+		      "ptreclaim_zapped_bytes_total 1012\n");
+	assert_has(t, "\nptreclaim_regions_freed_total 1015\n");
+	assert_has(t, "\nptreclaim_flushes_total{cause=\"bytes\"} 1020\n");
 	snprintf(line, sizeof(line),
 		 "\nptreclaim_system_calls_total{call=\"process_madvise\"} %u\n",
 		 1000u + STAT_SYS_PROCESS_MADVISE);
@@ -466,7 +466,7 @@ static void test_metrics_pid(void **state)
 	assert_samples(render(export_metrics), false);
 	in.label_pid = true;
 	assert_samples(render(export_metrics), true);
-	assert_has(out, "\nptreclaim_zapped_bytes_total{pid=\"4242\"} 1011\n");
+	assert_has(out, "\nptreclaim_zapped_bytes_total{pid=\"4242\"} 1012\n");
 	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1018\n");
 }
 

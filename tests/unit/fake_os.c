@@ -223,13 +223,17 @@ static void advise(const struct iovec *vec, size_t n, int advice)
 			destroy(&vec[i]);
 	if (advice == MADV_DONTNEED && during)
 		during();
+	if (advice == OS_MADV_POPULATE_WRITE)
+		FOR_PAGES(p, vec->iov_base, vec->iov_len)
+	atomic_store(&p->resident, true);
 }
 
 static const char *advice_name(int advice)
 {
-	return advice == MADV_DONTNEED	      ? "dontneed"
-	       : advice == OS_MADV_PT_RECLAIM ? "reclaim"
-					      : "other";
+	return advice == MADV_DONTNEED		  ? "dontneed"
+	       : advice == OS_MADV_PT_RECLAIM	  ? "reclaim"
+	       : advice == OS_MADV_POPULATE_WRITE ? "populate"
+						  : "other";
 }
 
 static int fake_madvise(void *addr, size_t len, int advice)
@@ -336,6 +340,10 @@ static void fake_zero(void *addr, size_t len)
 {
 	struct iovec v = {.iov_base = addr, .iov_len = len};
 
+	if (!inside(addr)) {
+		os_linux.zero(addr, len);
+		return;
+	}
 	note("zero", &v, 1);
 	FOR_PAGES(p, addr, len)
 	{

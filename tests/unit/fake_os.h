@@ -32,7 +32,7 @@ unsigned fake_resident(void *addr, size_t len); /* pages */
  * ENOMEM, a vector stops there. */
 void fake_mapped(void *addr, size_t len, bool mapped);
 
-/* One recorded call: "dontneed", "reclaim", "remap", "zero", "mincore", "vec-dontneed",
+/* One recorded call: "dontneed", "reclaim", "remap", "zero", "mincore", "populate", "vec-dontneed",
  * "vec-reclaim", with region.page+pages of each range, e.g. "vec-dontneed 0.0+512 2.5+3". */
 const char *fake_log(unsigned i);     /* "" behind the last */
 unsigned fake_log_ranges(unsigned i); /* how many it had: the text may be cut short */

@@ -10,6 +10,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+/* So that what is gone is populated. */
+static const struct policy_costs populating = {
+	.fault = 1000, .populate = 500, .zap = 80, .zero = 100, .call = 300};
+
 static uint64_t rnd(uint64_t *seed)
 {
 	*seed ^= *seed << 13;
@@ -148,6 +152,7 @@ static void follow_model(const struct model *m)
 
 	os_init_sizes(page_size);
 	fixture_start(backend, batch);
+	policy_set_costs(&populating);
 	engine_set_keep_bytes(m->keep);
 	per_region = region_pages();
 	total = 6 * per_region;
@@ -348,6 +353,7 @@ static void threads_in_shared_regions(void **state)
 
 	(void)state;
 	fixture_start(CONF_BACKEND_DONTNEED, 4 * MIB);
+	policy_set_costs(&populating);
 	/* The real futexes and clock: here time is what the machine makes of it. */
 	os.futex_wait = os_linux.futex_wait;
 	os.futex_wake = os_linux.futex_wake;

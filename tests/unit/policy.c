@@ -33,7 +33,7 @@ static size_t prefix(size_t range)
 	size_t most = 0, zero = 0;
 
 	for (unsigned i = 0; i < 100; i++) {
-		size_t n = policy_prefix(range);
+		size_t n = policy_plan(range).keep;
 
 		if (!n)
 			zero++;
@@ -71,7 +71,7 @@ static void dense_owners_are_learned(void **state)
 	assert_int_equal(prefix(300), 300);
 	/* Now and then it looks whether it is still so. */
 	for (unsigned i = 0; i < 1000; i++)
-		zero += policy_prefix(300) == 0;
+		zero += policy_plan(300).keep == 0;
 	assert_in_range(zero, 10, 100);
 	/* Another class has learned nothing. */
 	assert_int_equal(prefix(1000), 0);
@@ -142,10 +142,10 @@ static void excess_is_bounded(void **state)
 	(void)state;
 	teach_mixed();
 	for (unsigned i = 0; i < 10000; i++) {
-		n = policy_prefix(300);
-		policy_kept(n, n * policy_untouched(300) / 64);
+		n = policy_plan(300).keep;
+		policy_kept(n, n * policy_plan(300).untouched / 64);
 		kept += n;
-		excess += n * policy_untouched(300) / 64;
+		excess += n * policy_plan(300).untouched / 64;
 	}
 	assert_int_equal(policy_kept_pages(), kept);
 	assert_in_range(policy_excess_bytes(), 16 * MIB, 32 * MIB);
@@ -172,11 +172,11 @@ static void under_pressure_only_what_is_touched_anyway(void **state)
 static void what_is_touched_is_known_after_some_samples(void **state)
 {
 	(void)state;
-	assert_int_equal(policy_touched_prefix(1200), 0);
+	assert_int_equal(policy_plan(1200).touched, 0);
 	teach(1200, 1200, 10);
-	assert_int_equal(policy_touched_prefix(1200), 1200);
+	assert_int_equal(policy_plan(1200).touched, 1200);
 	teach(600, 20, 10);
-	assert_in_range(policy_touched_prefix(600), 19, 21);
+	assert_in_range(policy_plan(600).touched, 19, 21);
 	assert_true(policy_sparse(600));
 	assert_false(policy_sparse(1200));
 }
@@ -222,10 +222,17 @@ static void known_classes_are_sampled_less(void **state)
 	assert_false(policy_wants_sample(POLICY_FEW_PAGES));
 	for (unsigned i = 0; i < 640; i++)
 		before += policy_wants_sample(300);
-	teach(300, 300, 10);
+	/* Nothing is kept: every release shows what its owner touched. */
+	teach(300, 0, 10);
 	for (unsigned i = 0; i < 640; i++)
 		after += policy_wants_sample(300);
 	assert_true(before > 0 && after > 0 && after * 4 < before);
+	/* Only those show it now that were taken back to explore. */
+	teach(300, 300, 10);
+	after = 0;
+	for (unsigned i = 0; i < 640; i++)
+		after += policy_wants_sample(300);
+	assert_true(after > before);
 }
 
 static void little_touched_is_sparse(void **state)
@@ -237,7 +244,7 @@ static void little_touched_is_sparse(void **state)
 	teach(600, 30, 10);
 	/* Also in the rounds that keep nothing to learn something. */
 	for (unsigned i = 0; i < 100; i++) {
-		(void)policy_prefix(300);
+		(void)policy_plan(300).keep;
 		assert_false(policy_sparse(300));
 	}
 	assert_true(policy_sparse(600));

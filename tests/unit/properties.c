@@ -22,6 +22,9 @@ static const size_t sizes[] = {
 
 static struct conf conf;
 
+/* The class of ranges of 16 pages, which is taught. */
+#define CLASS 16u
+
 static int setup(void **state)
 {
 	int r = fixture_setup(state);
@@ -32,13 +35,16 @@ static int setup(void **state)
 	tune_reset();
 	tune_set_mode(CONF_TUNE_OFF);
 	/* Something is known of arenas 0 to 2, and of 5. */
+	policy_init(0);
+	for (unsigned i = 0; i < 8; i++)
+		policy_learn(CLASS, CLASS, CLASS / 2, CLASS / 2);
 	for (unsigned i = 0; i < 6; i++)
 		if (i < 3 || i == 5)
 			tune_purged(i, fake_addr(0, 0), fake_pages(3));
 	return r;
 }
 
-/* The name to ask for: an arena's index in the place of "<i>". */
+/* The name to ask for: an arena's index, or CLASS, in the place of "<i>". */
 static const char *full(const char *name, unsigned arena)
 {
 	static char out[128];
@@ -48,7 +54,7 @@ static const char *full(const char *name, unsigned arena)
 		(void)snprintf(out, sizeof(out), "ptreclaim.%s", name);
 	else
 		(void)snprintf(out, sizeof(out), "ptreclaim.%.*s%u%s", (int)(index - name), name,
-			       arena, index + 3);
+			       strncmp(name, "policy_class", 12) ? arena : CLASS, index + 3);
 	return out;
 }
 
@@ -86,7 +92,8 @@ static void the_table_is_sound(void **state)
 
 		assert_true(p.d.help[0] && p.d.unit && p.d.type_name[0]);
 		assert_true(len && p.d.name[len - 1] != '.' && !strstr(p.d.name, ".."));
-		assert_true(!strchr(p.d.name, '<') || !strncmp(p.d.name, "arena.<i>.", 10));
+		assert_true(!strchr(p.d.name, '<') || !strncmp(p.d.name, "arena.<i>.", 10) ||
+			    !strncmp(p.d.name, "policy_class.<i>.", 17));
 		for (size_t i = 0; i < n; i++) {
 			size_t other = strlen(seen[i]), shorter = len < other ? len : other;
 

@@ -283,7 +283,7 @@ static void what_is_kept_unasked_has_to_fit(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 8; i++)
 		policy_learn(300, 300, i < 3 ? 0 : 300, i < 3 ? 0 : 300);
-	assert_int_equal(policy_touched_prefix(300), 300);
+	assert_int_equal(policy_plan(300).touched, 300);
 	engine_set_keep_bytes(fake_pages(50));
 	alloc_map(0, 0, 300);
 	assert_int_equal(alloc_use(0, 0, 300), ENGINE_OK);
