@@ -29,7 +29,11 @@ struct runs {
 	size_t there;	       /* bytes before populate_to that did */
 	unsigned n;
 	size_t pages;
-	bool solid; /* nothing but the reuse's own pages lies between the runs */
+	bool ahead;	    /* most of the rest is to be zapped with others before it is taken */
+	bool strangers;	    /* some page was in use already, or is not known */
+	uint64_t cancelled; /* bytes that were pending */
+	uint64_t deadline;  /* for pages in flight */
+	bool solid;	    /* nothing but the reuse's own pages lies between the runs */
 	struct {
 		uintptr_t addr, end;
 	} run[REUSE_RUNS];
@@ -46,6 +50,8 @@ static void runs_begin(struct runs *s, uintptr_t addr, size_t len, bool zero)
 	s->there = 0;
 	s->n = 0;
 	s->pages = 0;
+	s->ahead = s->strangers = false;
+	s->cancelled = s->deadline = 0;
 	s->solid = true;
 }
 
@@ -193,10 +199,8 @@ static size_t count_pending(uintptr_t addr, uintptr_t end)
  * Most of what is pending in this range would have to be zapped by a call of its own: zap it with
  * others that are pending, in one, before it is taken back.
  */
-static void flush_ahead(uintptr_t addr, uintptr_t end, uintptr_t keep_to)
+static __attribute__((noinline)) void flush_ahead(uintptr_t addr, uintptr_t end)
 {
-	if (count_pending(keep_to, end) <= POLICY_FEW_PAGES)
-		return;
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
 	f.whom = BACKEND_FOR_REUSE;
 	stats_add(STAT_FLUSH_AHEAD, 1);
@@ -239,8 +243,8 @@ static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
 			return;
 	}
 	s->keep_to = addr + bytes(p.keep);
-	if (s->keep_to < end && policy_sparse(s->range) && (s->zero || p.touched))
-		flush_ahead(addr, end, s->keep_to);
+	s->ahead = s->keep_to < end && policy_sparse(s->range) && (s->zero || p.touched) &&
+		   count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
 }
 
 /* What its owner will touch and is not there: one call instead of many faults. */
@@ -267,19 +271,9 @@ static void populate(const struct runs *s)
 	}
 }
 
-enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
+/* Pages of [addr, end) become the owner's, those before addr are already. False: some would not land. */
+static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_set *dirty)
 {
-	uintptr_t addr = (uintptr_t)start, end = addr + len;
-	struct runs runs;
-	uint64_t t = stats_hook_begin(), deadline = 0, cancelled = 0;
-	bool strangers = false;
-	REGION_SET_UNCLEARED(dirty);
-
-	if (!engine_has_acted())
-		return ENGINE_STRANGERS;
-	engine_check_fork();
-	runs_begin(&runs, addr, len, how & ENGINE_ZERO);
-	decide(&runs, addr, end, how & ENGINE_SHARED);
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r;
@@ -289,41 +283,65 @@ enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
 			continue;
 		r = region_find(p.addr);
 		if (!r) {
-			strangers = true;
-			runs.solid = false;
+			s->strangers = true;
+			s->solid = false;
 			continue;
 		}
 		region_set_clear_in(dirty, p.from, p.to);
-		while ((page = region_reuse(r, page, p.to, dirty, &n, &strangers)) < p.to) {
+		while ((page = region_reuse(r, page, p.to, dirty, &n, &s->strangers)) < p.to) {
 			stats_add(STAT_REUSE_WAITS, 1);
-			if (batch_wait(r, page, &deadline))
+			if (batch_wait(r, page, &s->deadline))
 				continue;
 			stats_add(STAT_REUSE_TIMEOUTS, 1);
-			batch_cancelled(bytes(n) + cancelled);
-			reuse_refused(&runs, r, dirty, p.from, addr, region_addr(r, page),
-				      strangers);
-			return ENGINE_BUSY;
+			batch_cancelled(bytes(n) + s->cancelled);
+			reuse_refused(s, r, dirty, p.from, s->start, region_addr(r, page),
+				      s->strangers);
+			return false;
 		}
-		if (strangers)
-			runs.solid = false;
-		cancelled += bytes(n);
+		if (s->strangers)
+			s->solid = false;
+		s->cancelled += bytes(n);
 		if (n == p.to - p.from)
-			runs_add(&runs, r, p.addr, p.end);
+			runs_add(s, r, p.addr, p.end);
 		else if (n)
 			for (b = p.from; region_set_run_in(dirty, b, p.to, &a, &b);)
-				runs_add(&runs, r, region_addr(r, a), region_addr(r, b));
+				runs_add(s, r, region_addr(r, a), region_addr(r, b));
 	}
-	if (cancelled) {
-		batch_cancelled(cancelled);
-		stats_add(STAT_CANCELLED, cancelled);
-		PROBE_CANCEL(addr, len, cancelled);
+	return true;
+}
+
+enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
+{
+	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	struct runs runs;
+	uint64_t t = stats_hook_begin();
+	REGION_SET_UNCLEARED(dirty);
+
+	if (!engine_has_acted())
+		return ENGINE_STRANGERS;
+	engine_check_fork();
+	runs_begin(&runs, addr, len, how & ENGINE_ZERO);
+	decide(&runs, addr, end, how & ENGINE_SHARED);
+	if (__builtin_expect(runs.ahead, 0)) {
+		/* What stays of it first: it is not to be zapped with the rest. */
+		if (!take(&runs, addr, runs.keep_to, dirty))
+			return ENGINE_BUSY;
+		flush_ahead(runs.keep_to, end);
+		addr = runs.keep_to;
+	}
+	if (!take(&runs, addr, end, dirty))
+		return ENGINE_BUSY;
+	if (runs.cancelled) {
+		batch_cancelled(runs.cancelled);
+		stats_add(STAT_CANCELLED, runs.cancelled);
+		PROBE_CANCEL(runs.start, len, runs.cancelled);
 	}
 	runs_finish(&runs);
-	if (!strangers)
+	if (!runs.strangers)
 		populate(&runs);
 	stats_add(STAT_REUSED, len);
 	stats_hook_end(STAT_HOOK_REUSE, t);
-	return strangers ? ENGINE_STRANGERS : ENGINE_OK;
+	return runs.strangers ? ENGINE_STRANGERS : ENGINE_OK;
 }
 
 void engine_zero(void *start, size_t len)
