@@ -195,6 +195,25 @@ static int read_sample(const struct ctl_property *p, const struct ctl_call *call
 	return 0;
 }
 
+static uint64_t get_nodes(void)
+{
+	return node_count();
+}
+
+static int read_node(const struct ctl_property *p, const struct ctl_call *call, struct ctl_value *v)
+{
+	size_t at = p->at + call->index * sizeof(struct engine_node);
+	struct ctl_sample s;
+
+	if (call->index >= node_count())
+		return ENOENT;
+	if (!call->live)
+		return ctl_sample_read(at, &v->n);
+	ctl_sample_take_nodes(&s);
+	memcpy(&v->n, (const char *)&s + at, sizeof(v->n));
+	return 0;
+}
+
 static int read_epoch(const struct ctl_property *p, const struct ctl_call *call,
 		      struct ctl_value *v)
 {
@@ -321,6 +340,7 @@ static int read_arena(const struct ctl_property *p, const struct ctl_call *call,
 
 #define P(n, t, u, h)  .name = (n), .type = (t), .unit = (u), .help = (h)
 #define SAMPLE(member) .read = read_sample, .at = offsetof(struct ctl_sample, member)
+#define NODE(member)   .read = read_node, .at = offsetof(struct ctl_sample, node[0].member)
 #define ARENA(member)  .read = read_arena, .at = offsetof(struct tune_arena, member)
 
 const struct ctl_property ctl_properties[] = {
@@ -356,6 +376,14 @@ const struct ctl_property ctl_properties[] = {
 	{P("stats.own", CTL_SIZE, "bytes", "memory of the library's own"), SAMPLE(state.own_bytes)},
 	{P("stats.reclaimable", CTL_SIZE, "bytes", "tables that MADV_PT_RECLAIM would free"),
 	 .read = read_reclaimable},
+	{P("stats.nodes", CTL_UNSIGNED, "", "how many nodes are told apart"), .get = get_nodes},
+	{P("stats.node.<i>.pending", CTL_SIZE, "bytes", "pages that are pending"),
+	 NODE(pending_bytes)},
+	{P("stats.node.<i>.zapped", CTL_UINT64, "bytes", "pages zapped by a flush"),
+	 NODE(zapped_bytes)},
+	{P("stats.node.<i>.flushes", CTL_UINT64, "flushes", "flushes of its queue"), NODE(flushes)},
+	{P("stats.node.<i>.own", CTL_SIZE, "bytes", "memory of the library's own"),
+	 NODE(own_bytes)},
 
 	{P("predicted.tables", CTL_SIZE, "bytes", "observing: tables that 'on' would have freed"),
 	 .get = engine_predicted_tables},

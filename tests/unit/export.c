@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine.h"
 #include "export_test.h"
 #include "tune.h"
 
@@ -36,6 +37,17 @@ static bool fake_arena(unsigned i, struct tune_arena *arena)
 	assert_true(i < 3);
 	*arena = fake_arenas[i];
 	return arena->purges;
+}
+
+static const struct engine_node fake_nodes[] = {
+	{.pending_bytes = 3 << 20, .zapped_bytes = 5 << 20, .flushes = 7, .own_bytes = 262144},
+	{.pending_bytes = 4096, .zapped_bytes = 8192, .flushes = 1, .own_bytes = 524288},
+};
+
+void set_nodes(unsigned n)
+{
+	in.node = fake_nodes;
+	in.nodes = n;
 }
 
 static bool worst_arena(unsigned i, struct tune_arena *arena)
@@ -86,6 +98,11 @@ static int setup(void **state)
 
 void set_worst(void)
 {
+	static struct engine_node worst[NODE_MAX];
+
+	memset(worst, 0xff, sizeof(worst));
+	in.node = worst;
+	in.nodes = NODE_MAX;
 	memset(&tables, 0xff, sizeof(tables));
 	in.tables = &tables;
 	for (unsigned i = 0; i < STAT_COUNT; i++)
@@ -376,6 +393,35 @@ static void test_text_arenas(void **state)
 	assert_lacks(t, "Time in hooks");
 }
 
+/* One that is alone is the whole, which is there already. */
+static void test_nodes(void **state)
+{
+	const char *t;
+
+	(void)state;
+	set_nodes(1);
+	assert_lacks(render(export_text), "NUMA");
+	assert_lacks(render(export_metrics), "_node_");
+	t = render(export_json);
+	assert_has(t, "\"nodes\": [\n{\"node\": 0, \"pending_bytes\": 3145728, \"zapped_bytes\": "
+		      "5242880, "
+		      "\"flushes\": 7, \"own_bytes\": 262144}],\n");
+	set_nodes(2);
+	assert_has(render(export_text),
+		   "\n      0     3.0 MiB     5.0 MiB                   7   256.0 KiB"
+		   "\n      1     4.0 KiB     8.0 KiB                   1   512.0 KiB\n");
+	assert_has(render(export_json), "},\n{\"node\": 1, \"pending_bytes\": 4096, ");
+	in.label_pid = true;
+	t = render(export_metrics);
+	assert_has(t, "\n# TYPE ptreclaim_node_pending_bytes gauge\n"
+		      "ptreclaim_node_pending_bytes{node=\"0\",pid=\"4242\"} 3145728\n"
+		      "ptreclaim_node_pending_bytes{node=\"1\",pid=\"4242\"} 4096\n");
+	assert_has(t, "\n# TYPE ptreclaim_node_zapped_bytes_total counter\n");
+	assert_has(t, "\nptreclaim_node_zapped_bytes_total{node=\"1\",pid=\"4242\"} 8192\n");
+	assert_has(t, "\nptreclaim_node_flushes_total{node=\"0\",pid=\"4242\"} 7\n");
+	assert_has(t, "\nptreclaim_node_own_bytes{node=\"1\",pid=\"4242\"} 524288\n");
+}
+
 /* As many as are counted, all at their worst. */
 static void test_many_arenas_fit(void **state)
 {
@@ -505,6 +551,8 @@ static int print(renderer how, const char *name)
 		set_worst();
 	else if (!strcmp(name, "observe"))
 		set_observing();
+	else if (!strcmp(name, "node") || !strcmp(name, "nodes"))
+		set_nodes(name[4] ? 2 : 1);
 	else if (!strcmp(name, "arenas")) {
 		set_arenas();
 		/* The least that is valid. */
@@ -533,11 +581,22 @@ int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(test_buffer),		 T(test_numbers),	  T(test_any_capacity),
-		T(test_worst_case_fits), T(test_nothing_known),	  T(test_text),
-		T(test_text_histogram),	 T(test_text_decision),	  T(test_text_of_any_name),
-		T(test_text_arenas),	 T(test_many_arenas_fit), T(test_json),
-		T(test_metrics),	 T(test_metrics_pid),	  T(test_metrics_histogram),
+		T(test_buffer),
+		T(test_numbers),
+		T(test_any_capacity),
+		T(test_worst_case_fits),
+		T(test_nothing_known),
+		T(test_text),
+		T(test_text_histogram),
+		T(test_text_decision),
+		T(test_text_of_any_name),
+		T(test_text_arenas),
+		T(test_many_arenas_fit),
+		T(test_json),
+		T(test_nodes),
+		T(test_metrics),
+		T(test_metrics_pid),
+		T(test_metrics_histogram),
 	};
 #undef T
 	if (argc > 2 && !strcmp(argv[1], "json"))
