@@ -371,7 +371,8 @@ uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f)
 
 void batch_fill(struct flight *f)
 {
-	struct queue *q = &queues[node_here()];
+	/* Of the node that is on board already: so it stays one call. */
+	struct queue *q = &queues[f->n ? f->node : node_here()];
 	struct region *list = take_oldest(q), *next;
 	/* A region may have many pieces: some room is left for those of the last. */
 	unsigned most = f->cap - f->cap / 4, issued = f->issued;

@@ -82,7 +82,7 @@ void batch_issue(struct flight *f);
 uint64_t batch_flush_all(enum stat why, struct flight *f);
 /* Flush the oldest regions, those of the caller's node before others, until about `least` bytes are flushed. */
 uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f);
-/* Fill f with the oldest regions of the caller's node, and issue it: one flight, not more. Like batch_flush_some it may find
+/* Fill f with the oldest regions of its node, or of the caller's, and issue it: one flight, not more. Like batch_flush_some it may find
  * the queue taken, or take it from under others for the time: kick the worker afterwards. */
 void batch_fill(struct flight *f);
 /* Open a generation and flush what was queued two ago. */

@@ -32,5 +32,6 @@ void assert_has(const char *text, const char *what);
 void assert_lacks(const char *text, const char *what);
 
 void test_json(void **state);
+void test_nodes(void **state);
 
 #endif
