@@ -467,8 +467,13 @@ static void no_queue_holds_a_region_of_another_node(void **state)
 			assert_true(alloc_free(r, 64 * p, 64));
 		used[r][p] = !used[r][p];
 		fake_during(of_the_node_entered);
+		if (rand() % 4 == 0)
+			fake_fail("dontneed", EAGAIN, 100);
 		if (rand() % 20 == 0)
 			batch_tick(&f);
+		fake_fail("dontneed", EAGAIN, 0);
+		if (rand() % 100 == 0)
+			batch_retry();
 		if (rand() % 200 == 0)
 			batch_flush_all(STAT_FLUSH_REQUEST, &f);
 		fake_during(NULL);
@@ -477,6 +482,8 @@ static void no_queue_holds_a_region_of_another_node(void **state)
 			pending += figures(n).pending_bytes;
 		assert_int_equal(pending, batch_bytes_exact());
 	}
+	assert_true(count_of(STAT_FAILED) > 0);
+	batch_retry();
 	batch_flush_all(STAT_FLUSH_REQUEST, &f);
 	for (unsigned n = 0; n < 4; n++) {
 		assert_int_equal(figures(n).pending_bytes, 0);
