@@ -436,11 +436,19 @@ static void of_the_node_entered(void)
 	const char *s = strchr(fake_log(fake_log_count() - 1), ' ');
 
 	for (; s && entries; s = strchr(s + 1, ' ')) {
-		unsigned r = (unsigned)atoi(s + 1);
+		unsigned r = (unsigned)strtoul(s + 1, NULL, 10);
 
 		assert_int_equal(atomic_load(&region_find(fake_page(r, 0))->node),
 				 entered[(entries - 1) % 64]);
 	}
+}
+
+static unsigned dice(void)
+{
+	static uint64_t seed = 1;
+
+	seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+	return (unsigned)(seed >> 33);
 }
 
 static void no_queue_holds_a_region_of_another_node(void **state)
@@ -453,12 +461,11 @@ static void no_queue_holds_a_region_of_another_node(void **state)
 	memset(used, 0, sizeof(used));
 	for (unsigned r = 0; r < FAKE_REGIONS; r++)
 		alloc_map(r, 0, 512);
-	srand(1);
 	for (unsigned i = 0; i < 20000; i++) {
-		unsigned r = (unsigned)rand() % FAKE_REGIONS, p = (unsigned)rand() % 8;
+		unsigned r = dice() % FAKE_REGIONS, p = dice() % 8;
 		uint64_t pending = 0;
 
-		on(rand() % 4);
+		on((int)(dice() % 4));
 		/* Flushes by hooks are not announced: they are of one node each all the same. */
 		entries = 0;
 		if (!used[r][p])
@@ -467,14 +474,14 @@ static void no_queue_holds_a_region_of_another_node(void **state)
 			assert_true(alloc_free(r, 64 * p, 64));
 		used[r][p] = !used[r][p];
 		fake_during(of_the_node_entered);
-		if (rand() % 4 == 0)
+		if (dice() % 4 == 0)
 			fake_fail("dontneed", EAGAIN, 100);
-		if (rand() % 20 == 0)
+		if (dice() % 20 == 0)
 			batch_tick(&f);
 		fake_fail("dontneed", EAGAIN, 0);
-		if (rand() % 100 == 0)
+		if (dice() % 100 == 0)
 			batch_retry();
-		if (rand() % 200 == 0)
+		if (dice() % 200 == 0)
 			batch_flush_all(STAT_FLUSH_REQUEST, &f);
 		fake_during(NULL);
 		fake_log_clear();

@@ -188,11 +188,11 @@ static void flushed(const char *what)
 /* The node's own part of both, against what its thread did. */
 static void check_figures(const char *what, const uint64_t *waiting, const uint64_t *zapped)
 {
-	struct engine_node f[NODE_MAX];
+	struct engine_node f[NODE_MAX] = {0};
 	unsigned counted = engine_nodes(f);
 	bool good = counted == nodes;
 
-	for (unsigned n = 0; n < counted; n++)
+	for (unsigned n = 0; n < nodes; n++)
 		good &= f[n].pending_bytes == waiting[n] && f[n].zapped_bytes == zapped[n];
 	vm_check(good, what, "pending %llu and %llu kB, zapped %llu and %llu kB",
 		 (unsigned long long)f[0].pending_bytes >> 10,
@@ -314,7 +314,7 @@ static void check_records(void)
 
 static void check_child(const struct conf *c)
 {
-	uint64_t half[MAX_NODES], none[MAX_NODES] = {0};
+	uint64_t half[MAX_NODES] = {0}, none[MAX_NODES] = {0};
 	int status;
 	pid_t pid;
 
@@ -390,7 +390,7 @@ static void check_churn(void)
 
 static int everything(void)
 {
-	uint64_t none[MAX_NODES] = {0}, one[MAX_NODES] = {0}, whole[MAX_NODES];
+	uint64_t none[MAX_NODES] = {0}, one[MAX_NODES] = {0}, whole[MAX_NODES] = {0};
 	struct conf c = start();
 
 	one[1] = all_bytes();
