@@ -20,6 +20,7 @@
 #include "jemalloc.h"
 #include "jemalloc_tune.h"
 #include "madvise.h"
+#include "node.h"
 #include "os.h"
 #include "page.h"
 #include "preload.h"
@@ -113,6 +114,14 @@ static void start_engine(void)
 		wait_ms();
 }
 
+/* The same for an allocator that has hooks: only what comes through them is queued. */
+static void start_engine_by_node(void)
+{
+	if (!engine_started())
+		node_init(say_verbose);
+	start_engine();
+}
+
 /* Will the program itself name the arenas to be served, as far as can be told? */
 static bool names_arenas(void)
 {
@@ -133,7 +142,7 @@ static bool start_jemalloc(bool late)
 	}
 	if (jemalloc.warning)
 		say(jemalloc.warning);
-	start_engine();
+	start_engine_by_node();
 	served("jemalloc", jemalloc.version);
 	jemalloc_tune_start(conf.tune, jemalloc_install());
 	return true;
@@ -146,7 +155,7 @@ static bool start_gperftools(void)
 
 	if (!gperftools_find(version, sizeof(version)))
 		return false;
-	start_engine();
+	start_engine_by_node();
 	why = gperftools_install();
 	if (!why) {
 		served("gperftools", version);
@@ -288,7 +297,7 @@ static int start_named(void)
 		return 0;
 	if (!jemalloc.bypassed)
 		return ENOTSUP;
-	start_engine();
+	start_engine_by_node();
 	if (jemalloc.warning)
 		say(jemalloc.warning);
 	served("jemalloc", jemalloc.version);

@@ -31,7 +31,7 @@ void publish_init(const struct conf *c, const char *allocator_name)
 #define MEASURE_VIRT_KB ((uint64_t)1 << 30)
 
 /* What everybody is told; what takes time or room to find out is left to the caller. */
-static void fill(struct export_input *in, struct stats_snapshot *stats)
+static void fill(struct export_input *in, struct stats_snapshot *stats, struct engine_node *node)
 {
 	struct engine_state state;
 
@@ -50,6 +50,8 @@ static void fill(struct export_input *in, struct stats_snapshot *stats)
 		.pid = os.getpid(),
 		.predicts = engine_mode_in_force() == CONF_OBSERVE,
 	};
+	in->node = node;
+	in->nodes = engine_nodes(node);
 	/* What engine_predicted_tables() says, without looking at every region once more. */
 	if (in->predicts)
 		in->predicted_tables_bytes = in->reclaimable_bytes;
@@ -76,6 +78,7 @@ void publish_stats(void (*write)(void *arg, const char *text), void *arg, const 
 	struct stats_snapshot stats;
 	struct floor_report tables;
 	struct export_input in;
+	struct engine_node node[NODE_MAX];
 	struct export_buf b;
 	/* Of its own for each call, so that threads do not meet; only what is written takes memory. */
 	char *text = os.map(cap);
@@ -84,7 +87,7 @@ void publish_stats(void (*write)(void *arg, const char *text), void *arg, const 
 		return;
 	if (!opts)
 		opts = "";
-	fill(&in, &stats);
+	fill(&in, &stats, node);
 	if (!strchr(opts, 'f') && !floor_measure(0, &tables))
 		in.tables = &tables;
 	in.no_histograms = strchr(opts, 'h') != NULL;
@@ -118,6 +121,7 @@ void publish_file(void)
 	struct stats_snapshot stats;
 	struct floor_report tables;
 	struct export_input in;
+	struct engine_node node[NODE_MAX];
 	struct export_buf b;
 	bool measured;
 
@@ -126,7 +130,7 @@ void publish_file(void)
 		return;
 	measured = measure_now_and_then(&tables);
 	export_init(&b, text, sizeof(text));
-	fill(&in, &stats);
+	fill(&in, &stats, node);
 	in.tables = measured ? &tables : NULL;
 	export_metrics(&b, &in);
 	/* A full disk or a missing folder is no reason to bother the program: next time, perhaps. */

@@ -7,7 +7,7 @@
  * page is pending for longer than batch_ms and no hook reads a clock. Where much is pending, the
  * thread that releases more flushes the oldest, a few MiB at a time: on its own CPU, where the pages
  * are warm and no other has to be interrupted. Flushing takes regions in address order, claims their
- * pages, and hands neighbours as one range to the backend.
+ * pages, and hands neighbours as one range to the backend. Each NUMA node has a queue of its own (node).
  *
  * All functions are safe in any thread, allocate nothing and take no lock.
  */
@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "backend.h"
+#include "node.h"
 #include "region.h"
 #include "stats.h"
 
@@ -49,7 +50,10 @@ struct flight {
 	struct iovec *ask;
 	unsigned failed; /* ranges that were refused */
 	unsigned issued; /* how often it was */
+	unsigned node;	 /* of what it holds */
 	enum backend_for whom;
+	/* NULL, or to be called before the queue of a node is flushed: the worker moves there. */
+	void (*enter)(unsigned node);
 };
 
 #define FLIGHT_ON_STACK(f, size)                                                                   \
@@ -76,9 +80,9 @@ void batch_issue(struct flight *f);
 
 /* Flush the queue: everything. `why` is counted. Returns bytes flushed. */
 uint64_t batch_flush_all(enum stat why, struct flight *f);
-/* Flush the oldest regions, until about `least` bytes are flushed. */
+/* Flush the oldest regions, those of the caller's node before others, until about `least` bytes are flushed. */
 uint64_t batch_flush_some(uint64_t least, enum stat why, struct flight *f);
-/* Fill f with the oldest regions, and issue it: one flight, not more. Like batch_flush_some it may find
+/* Fill f with the oldest regions of its node, or of the caller's, and issue it: one flight, not more. Like batch_flush_some it may find
  * the queue taken, or take it from under others for the time: kick the worker afterwards. */
 void batch_fill(struct flight *f);
 /* Open a generation and flush what was queued two ago. */
@@ -90,6 +94,14 @@ bool batch_idle(void);
 /* Regions whose zap the kernel refused wait apart: is there any, and put them back on the queue. */
 bool batch_refused(void);
 void batch_retry(void);
+
+/* By node, as far as there are several. Pending is looked up in every record. Returns node_count(). */
+struct batch_node {
+	uint64_t pending_bytes;
+	uint64_t zapped_bytes; /* by flushes */
+	uint64_t flushes;      /* how many flights that were */
+};
+unsigned batch_nodes(struct batch_node out[NODE_MAX]);
 
 /* Bytes pending or in flight: near and most (a load or two, for hooks), exact (for reports). */
 uint64_t batch_bytes_near(void);

@@ -25,7 +25,7 @@
 /* First number of every MIB of ours: jemalloc's begin with the index of one of a dozen names. */
 #define CTL_MIB_ROOT ((size_t)0x70747265)
 /* Most numbers in a MIB. */
-#define CTL_DEPTH 4
+#define CTL_DEPTH 5
 
 /* Does the name begin like one of ours, whether there is such a property or not? Inline, and most others
  * end at their first byte: every name that is jemalloc's comes by here. */
@@ -42,7 +42,7 @@ static inline bool ctl_is_ours_mib(const size_t *mib, size_t miblen)
 
 /*
  * mallctl(3), mallctlnametomib(3) and mallctlbymib(3) of our names: 0 or an errno value.
- *	ENOENT	no such property, or nothing is known of that arena
+ *	ENOENT	no such property, or nothing is known of that arena or node
  *	EPERM	it cannot be read, or not be written
  *	EINVAL	a length that is not the type's (as much as fits is read), or a value out of range
  *	EAGAIN	another thread has held the snapshot for very long, or this is a signal handler and its

@@ -47,10 +47,13 @@ struct ctl_sample {
 	uint64_t epoch; /* how many were taken */
 	struct stats_snapshot stats;
 	struct engine_state state;
+	uint64_t nodes; /* of the following, so many are there */
+	struct engine_node node[NODE_MAX];
 };
 
-/* One for the caller. */
+/* One for the caller, without the nodes: these are more work. */
 void ctl_sample_take(struct ctl_sample *s);
+void ctl_sample_take_nodes(struct ctl_sample *s);
 /* A word of the snapshot that all share. EAGAIN: see ctl.h. */
 int ctl_sample_read(size_t at, uint64_t *value);
 /* engine_reclaimable() belongs to it, but is expensive: it is taken by the first that asks for it. */

@@ -61,12 +61,18 @@ void ctl_sample_take(struct ctl_sample *s)
 	stats_snapshot(&s->stats);
 }
 
+void ctl_sample_take_nodes(struct ctl_sample *s)
+{
+	s->nodes = engine_nodes(s->node);
+}
+
 /* Held. */
 static void take(uint32_t me)
 {
 	taken_by = 0;
 	sample.epoch++;
 	ctl_sample_take(&sample);
+	ctl_sample_take_nodes(&sample);
 	reclaimable = NOT_ASKED;
 	taken_by = me;
 }

@@ -242,6 +242,25 @@ static int read_sample(const struct ctl_property *p, const struct ctl_call *call
 	return 0;
 }
 
+static uint64_t get_nodes(void)
+{
+	return node_count();
+}
+
+static int read_node(const struct ctl_property *p, const struct ctl_call *call, struct ctl_value *v)
+{
+	size_t at = p->at + call->index * sizeof(struct engine_node);
+	struct ctl_sample s;
+
+	if (call->index >= node_count())
+		return ENOENT;
+	if (!call->live)
+		return ctl_sample_read(at, &v->n);
+	ctl_sample_take_nodes(&s);
+	memcpy(&v->n, (const char *)&s + at, sizeof(v->n));
+	return 0;
+}
+
 static int read_epoch(const struct ctl_property *p, const struct ctl_call *call,
 		      struct ctl_value *v)
 {
@@ -370,6 +389,7 @@ static int read_arena(const struct ctl_property *p, const struct ctl_call *call,
 #define SAMPLE(member) .read = read_sample, .at = offsetof(struct ctl_sample, member)
 #define COST(member)   .read = read_cost, .at = offsetof(struct policy_costs, member)
 #define CLASS(member)  .read = read_class, .at = offsetof(struct policy_class, member)
+#define NODE(member)   .read = read_node, .at = offsetof(struct ctl_sample, node[0].member)
 #define ARENA(member)  .read = read_arena, .at = offsetof(struct tune_arena, member)
 
 const struct ctl_property ctl_properties[] = {
@@ -405,6 +425,14 @@ const struct ctl_property ctl_properties[] = {
 	{P("stats.own", CTL_SIZE, "bytes", "memory of the library's own"), SAMPLE(state.own_bytes)},
 	{P("stats.reclaimable", CTL_SIZE, "bytes", "tables that MADV_PT_RECLAIM would free"),
 	 .read = read_reclaimable},
+	{P("stats.nodes", CTL_UNSIGNED, "", "how many nodes are told apart"), .get = get_nodes},
+	{P("stats.node.<i>.pending", CTL_SIZE, "bytes", "pages that are pending"),
+	 NODE(pending_bytes)},
+	{P("stats.node.<i>.zapped", CTL_UINT64, "bytes", "pages zapped by a flush"),
+	 NODE(zapped_bytes)},
+	{P("stats.node.<i>.flushes", CTL_UINT64, "flushes", "flushes of its queue"), NODE(flushes)},
+	{P("stats.node.<i>.own", CTL_SIZE, "bytes", "memory of the library's own"),
+	 NODE(own_bytes)},
 
 	{P("predicted.tables", CTL_SIZE, "bytes", "observing: tables that 'on' would have freed"),
 	 .get = engine_predicted_tables},
@@ -421,13 +449,13 @@ const struct ctl_property ctl_properties[] = {
 	{P("policy.call_ns", CTL_UINT64, "ns", "of a system call without its pages"), COST(call)},
 	{P("policy.excess", CTL_SIZE, "bytes", "kept or populated and not to be touched"),
 	 .get = policy_excess_bytes},
-	{P("policy_classes", CTL_UNSIGNED, "", "size classes"), .get = get_classes},
-	{P("policy_class.<i>.pages", CTL_UINT64, "pages", "smallest range of it"), CLASS(pages)},
-	{P("policy_class.<i>.samples", CTL_UINT64, "events", "releases looked at"), CLASS(samples)},
-	{P("policy_class.<i>.touched", CTL_UINT64, "per mille", "share that most owners touch"),
+	{P("policy.classes", CTL_UNSIGNED, "", "size classes"), .get = get_classes},
+	{P("policy.class.<i>.pages", CTL_UINT64, "pages", "smallest range of it"), CLASS(pages)},
+	{P("policy.class.<i>.samples", CTL_UINT64, "events", "releases looked at"), CLASS(samples)},
+	{P("policy.class.<i>.touched", CTL_UINT64, "per mille", "share that most owners touch"),
 	 CLASS(touched)},
-	{P("policy_class.<i>.kept", CTL_UINT64, "per mille", "share that is kept"), CLASS(kept)},
-	{P("policy_class.<i>.populated", CTL_UINT64, "per mille", "share that is populated"),
+	{P("policy.class.<i>.kept", CTL_UINT64, "per mille", "share that is kept"), CLASS(kept)},
+	{P("policy.class.<i>.populated", CTL_UINT64, "per mille", "share that is populated"),
 	 CLASS(populated)},
 
 	{P("rollout.bucket", CTL_UNSIGNED, "", "of this host, 0 to 999"), .get = get_bucket},

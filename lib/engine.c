@@ -438,3 +438,18 @@ void engine_state(struct engine_state *out)
 		.own_bytes = pool_bytes(),
 	};
 }
+
+unsigned engine_nodes(struct engine_node out[NODE_MAX])
+{
+	struct batch_node b[NODE_MAX];
+	unsigned nodes = batch_nodes(b);
+
+	for (unsigned n = 0; n < nodes; n++)
+		out[n] = (struct engine_node){
+			.pending_bytes = b[n].pending_bytes,
+			.zapped_bytes = b[n].zapped_bytes,
+			.flushes = b[n].flushes,
+			.own_bytes = pool_node_bytes(n),
+		};
+	return nodes;
+}

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "conf.h"
+#include "node.h"
 #include "stats.h"
 
 enum engine_reuse {
@@ -132,5 +133,12 @@ struct engine_state {
 };
 
 void engine_state(struct engine_state *out);
+
+/* The same by NUMA node, and what was done since the start. Looks at every record: for reports. Returns how
+ * many nodes are told apart, 1 at least. */
+struct engine_node {
+	uint64_t pending_bytes, zapped_bytes, flushes, own_bytes;
+};
+unsigned engine_nodes(struct engine_node out[NODE_MAX]);
 
 #endif

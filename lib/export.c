@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "engine.h"
 #include "export_internal.h"
 #include "floor.h"
 #include "tune.h"
@@ -218,6 +219,26 @@ static void text_arenas(struct export_buf *b, const struct export_input *in)
 	}
 }
 
+static void text_nodes(struct export_buf *b, const struct export_input *in)
+{
+	export_str(b,
+		   "NUMA nodes\n   node     pending      zapped             flushes  own memory\n");
+	for (unsigned i = 0; i < in->nodes; i++) {
+		export_u64_pad(b, i, 7);
+		export_size_pad(b, in->node[i].pending_bytes, 12);
+		export_size_pad(b, in->node[i].zapped_bytes, 12);
+		export_u64_pad(b, in->node[i].flushes, 20);
+		export_size_pad(b, in->node[i].own_bytes, 12);
+		export_str(b, "\n");
+	}
+}
+
+/* Where there is one, it has all, and that is shown already. */
+static bool several_nodes(const struct export_input *in)
+{
+	return in->node && in->nodes > 1;
+}
+
 bool export_text(struct export_buf *b, const struct export_input *in)
 {
 	const struct stats_snapshot *s = in->stats;
@@ -244,6 +265,8 @@ bool export_text(struct export_buf *b, const struct export_input *in)
 	text_bytes(b, "kept", in->kept_bytes, "kept and not yet released again");
 	text_bytes(b, "reclaimable", in->reclaimable_bytes, "tables MADV_PT_RECLAIM would free");
 
+	if (several_nodes(in))
+		text_nodes(b, in);
 	if (in->tables) {
 		export_str(b, "Page tables now, in bytes\n");
 		text_bytes(b, "VmPTE", in->tables->vmpte_kb * 1024, "what they take");
@@ -450,6 +473,38 @@ static void decision(struct export_buf *b, const struct export_input *in)
 		      "Page tables that mode on would free");
 }
 
+/* A figure of each node as one family. */
+static void by_node(struct export_buf *b, const struct export_input *in, struct family f, size_t at,
+		    const char *help)
+{
+	family_head(b, &f, help);
+	for (unsigned i = 0; i < in->nodes; i++) {
+		char text[4] = {0};
+		struct export_buf number;
+		uint64_t v;
+
+		export_init(&number, text, sizeof(text));
+		export_u64(&number, i);
+		memcpy(&v, (const char *)&in->node[i] + at, sizeof(v));
+		sample(b, in, &f, "node", text, v);
+	}
+}
+
+static void nodes(struct export_buf *b, const struct export_input *in)
+{
+	by_node(b, in, (struct family){"node_pending", "bytes", false},
+		offsetof(struct engine_node, pending_bytes),
+		"Pages released and not yet zapped, by NUMA node");
+	by_node(b, in, (struct family){"node_zapped", "bytes", true},
+		offsetof(struct engine_node, zapped_bytes),
+		"Pages zapped by a flush, by NUMA node");
+	by_node(b, in, (struct family){"node_flushes", NULL, true},
+		offsetof(struct engine_node, flushes), "Flushes of the queue of a NUMA node");
+	by_node(b, in, (struct family){"node_own", "bytes", false},
+		offsetof(struct engine_node, own_bytes),
+		"Memory of the library's own, by NUMA node");
+}
+
 bool export_metrics(struct export_buf *b, const struct export_input *in)
 {
 	info(b, in);
@@ -470,6 +525,8 @@ bool export_metrics(struct export_buf *b, const struct export_input *in)
 	gauge(b, in, "kept_now", "bytes", in->kept_bytes, "Pages kept and not yet released again");
 	gauge(b, in, "reclaimable", "bytes", in->reclaimable_bytes,
 	      "Page tables left empty by zaps of others, which MADV_PT_RECLAIM would free");
+	if (several_nodes(in))
+		nodes(b, in);
 	if (in->tables) {
 		gauge(b, in, "vmpte", "bytes", in->tables->vmpte_kb * 1024,
 		      "Memory that page tables take");

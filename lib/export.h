@@ -17,6 +17,7 @@
 struct stats_snapshot;
 struct floor_report;
 struct tune_arena;
+struct engine_node;
 
 /*
  * Text in bounded memory. What does not fit is dropped, but len goes on counting: it is the length
@@ -49,7 +50,7 @@ static inline bool export_whole(const struct export_buf *b)
 
 /* Enough for each of the renderings below whatever the counters are, with names of usual length and
  * without arenas; each arena takes so much more of a text. */
-#define EXPORT_CAP	 (48u * 1024)
+#define EXPORT_CAP	 (80u * 1024)
 #define EXPORT_ARENA_CAP 768u
 
 /* Of the JSON object: one more whenever a reader of the old one could get it wrong. */
@@ -75,6 +76,9 @@ struct export_input {
 	/* tune_arena() and tune_arenas(); NULL: not asked for. Not in the metrics. */
 	bool (*arena)(unsigned i, struct tune_arena *out);
 	unsigned arenas;
+	/* engine_nodes(); NULL: not asked for. Text and metrics do not show one that is alone. */
+	const struct engine_node *node;
+	unsigned nodes;
 	bool no_histograms; /* leave them out of text and JSON */
 	/* Metrics: put the pid on every sample. Needed where the files of several processes are
 	 * collected together (stats_file with %p): their samples would collide otherwise. */

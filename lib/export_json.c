@@ -2,6 +2,7 @@
 /* export_json - the statistics as one JSON object: see export.h and doc/ptreclaim-stats.schema.json. */
 #include "export.h"
 
+#include "engine.h"
 #include "export_internal.h"
 #include "floor.h"
 #include "tune.h"
@@ -111,6 +112,25 @@ static void json_arenas(struct export_buf *b, const struct export_input *in)
 	export_str(b, "],\n");
 }
 
+static void json_nodes(struct export_buf *b, const struct export_input *in)
+{
+	json_name(b, "nodes");
+	if (!in->node) {
+		export_str(b, "null,\n");
+		return;
+	}
+	export_str(b, "[");
+	for (unsigned i = 0; i < in->nodes; i++) {
+		export_str(b, i ? ",\n{" : "\n{");
+		json_u64(b, "node", i, ", ");
+		json_u64(b, "pending_bytes", in->node[i].pending_bytes, ", ");
+		json_u64(b, "zapped_bytes", in->node[i].zapped_bytes, ", ");
+		json_u64(b, "flushes", in->node[i].flushes, ", ");
+		json_u64(b, "own_bytes", in->node[i].own_bytes, "}");
+	}
+	export_str(b, "],\n");
+}
+
 /* Sampled calls that took [2^i, 2^(i+1)) ns, i the place in the array. */
 static void json_histograms(struct export_buf *b, const struct export_input *in)
 {
@@ -150,6 +170,7 @@ bool export_json(struct export_buf *b, const struct export_input *in)
 	export_str(b, "\"stats\": {\n");
 	for (unsigned i = 0; i < STAT_COUNT; i++)
 		json_u64(b, stats_name(i), s->counter[i], i + 1 < STAT_COUNT ? ",\n" : "\n},\n");
+	json_nodes(b, in);
 	json_arenas(b, in);
 	json_u64(b, "hook_sample_every", STATS_SAMPLE_EVERY, ",\n");
 	json_histograms(b, in);

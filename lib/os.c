@@ -8,9 +8,11 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -437,6 +439,46 @@ static pid_t linux_getpid(void)
 	return (pid_t)SYS0(SYS_getpid);
 }
 
+/* What libc (glibc from 2.35 on) has registered for each thread, and the kernel keeps up to date. */
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#endif
+#define RSEQ_NODE_ID 20 /* where in struct rseq the node is, on Linux from 6.3 on */
+
+/* Does this kernel write it? The room is there in every version of libc. */
+static bool rseq_has_node(void)
+{
+	static _Atomic int known; /* 1: yes, -1: no */
+	int k = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (!k) {
+		k = &__rseq_size && __rseq_size &&
+				    getauxval(AT_RSEQ_FEATURE_SIZE) >= RSEQ_NODE_ID + 4
+			    ? 1
+			    : -1;
+		atomic_store_explicit(&known, k, memory_order_relaxed);
+	}
+	return k > 0;
+}
+
+static int linux_node(void)
+{
+	if (rseq_has_node())
+		return *(const volatile int *)((const char *)__builtin_thread_pointer() +
+					       __rseq_offset + RSEQ_NODE_ID);
+#ifdef __x86_64__
+	unsigned cpu, node;
+
+	/* Answered by the vDSO, which has it on this architecture only. */
+	if (!getcpu(&cpu, &node))
+		return (int)node;
+#endif
+	return -1;
+}
+
 #define OS_TABLE                                                                                   \
 	{                                                                                          \
 		.madvise = linux_madvise, .process_madvise = linux_process_madvise,                \
@@ -450,6 +492,7 @@ static pid_t linux_getpid(void)
 		.psi_close = linux_psi_close, .wiped_on_fork = linux_wiped_on_fork,                \
 		.getpid = linux_getpid, .pagemap_open = linux_pagemap_open,                        \
 		.populated = linux_populated, .pagemap_close = linux_pagemap_close,                \
+		.node = linux_node,                                                                \
 	}
 
 const struct os_ops os_linux = OS_TABLE;

@@ -76,6 +76,10 @@ struct os_ops {
 
 	/* This process, asked of the kernel each time: right in a child after fork(). */
 	pid_t (*getpid)(void);
+
+	/* The NUMA node of the processor that the caller is on, which may be another one by now; no system
+	 * call, a few nanoseconds. -1: it cannot be told like that here. */
+	int (*node)(void);
 };
 
 /* The table in force. Only tests write to it, before they start the code under test. */

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "node.h"
 #include "os.h"
 #include "stats.h"
 
@@ -18,8 +19,11 @@ struct chunk {
 	_Atomic size_t used;
 };
 
-static _Atomic(struct chunk *) newest;
-static _Atomic uint64_t total;
+/* A pool for each node: the kernel gives a page on the node of the thread that touches it first. */
+static struct pool {
+	_Atomic(struct chunk *) newest;
+	_Atomic uint64_t bytes;
+} __attribute__((aligned(128))) pools[NODE_MAX];
 
 static size_t round_up(size_t n, size_t to)
 {
@@ -27,7 +31,7 @@ static size_t round_up(size_t n, size_t to)
 }
 
 /* Put a new chunk in front of `seen`; another thread may have been faster, which is as good. */
-static int pool_grow(struct chunk *seen, size_t need)
+static int pool_grow(struct pool *p, struct chunk *seen, size_t need)
 {
 	size_t size = seen ? seen->size * 2 : POOL_CHUNK_MIN;
 
@@ -43,8 +47,8 @@ static int pool_grow(struct chunk *seen, size_t need)
 	c->older = seen;
 	c->size = size;
 	atomic_init(&c->used, round_up(sizeof(*c), POOL_ALIGN));
-	if (atomic_compare_exchange_strong(&newest, &seen, c)) {
-		atomic_fetch_add(&total, size);
+	if (atomic_compare_exchange_strong(&p->newest, &seen, c)) {
+		atomic_fetch_add(&p->bytes, size);
 	} else {
 		stats_add(STAT_SYS_MAP, 1);
 		(void)os.unmap(c, size);
@@ -54,9 +58,11 @@ static int pool_grow(struct chunk *seen, size_t need)
 
 void *pool_alloc(size_t size)
 {
+	struct pool *p = &pools[node_here()];
+
 	size = round_up(size, POOL_ALIGN);
 	for (;;) {
-		struct chunk *c = atomic_load(&newest);
+		struct chunk *c = atomic_load(&p->newest);
 
 		if (c) {
 			size_t used = atomic_load(&c->used);
@@ -65,25 +71,36 @@ void *pool_alloc(size_t size)
 				if (atomic_compare_exchange_weak(&c->used, &used, used + size))
 					return (char *)c + used;
 		}
-		if (pool_grow(c, size))
+		if (pool_grow(p, c, size))
 			return NULL;
 	}
 }
 
+uint64_t pool_node_bytes(unsigned node)
+{
+	return atomic_load(&pools[node].bytes);
+}
+
 uint64_t pool_bytes(void)
 {
-	return atomic_load(&total);
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < node_count(); i++)
+		n += pool_node_bytes(i);
+	return n;
 }
 
 void pool_reset(void)
 {
-	struct chunk *c = atomic_exchange(&newest, NULL);
+	for (struct pool *p = pools; p < pools + NODE_MAX; p++) {
+		struct chunk *c = atomic_exchange(&p->newest, NULL);
 
-	while (c) {
-		struct chunk *older = c->older;
+		while (c) {
+			struct chunk *older = c->older;
 
-		(void)os.unmap(c, c->size);
-		c = older;
+			(void)os.unmap(c, c->size);
+			c = older;
+		}
+		atomic_store(&p->bytes, 0);
 	}
-	atomic_store(&total, 0);
 }

@@ -11,11 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed memory aligned to 64 bytes, or NULL if the kernel has none. Any thread. */
+/* Zeroed memory aligned to 64 bytes, for the calling thread to touch first: that puts it on its node. NULL
+ * if the kernel has none. Any thread. */
 void *pool_alloc(size_t size);
 
 /* Bytes mapped for the pool so far. */
 uint64_t pool_bytes(void);
+/* Of these, for threads on a node. */
+uint64_t pool_node_bytes(unsigned node);
 
 /* Unmap everything (tests; nothing may use pool memory any more). */
 void pool_reset(void);

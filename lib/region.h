@@ -41,6 +41,8 @@ struct region {
 	_Atomic uint32_t ours;	 /* pages that were mapped by our own alloc and may be remapped */
 	_Atomic uint32_t excess; /* of its kept pages, so many will not be touched, in 1/1024 */
 	_Atomic uint32_t slack;	 /* first page of the padding behind our last mapping here, or 0 */
+	_Atomic uint32_t
+		node; /* whose queue it is on, or was last; not changed while it is on one */
 	_Atomic uint64_t word[]; /* states, then one bit a page: kept */
 };
 

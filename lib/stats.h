@@ -63,7 +63,7 @@
 	X(STAT_SYS_REMAP, "sys_remap", "calls", "mmap calls that replaced a region")               \
 	X(STAT_SYS_MAP, "sys_map", "calls", "mmap and munmap calls for own memory")                \
 	X(STAT_SYS_FUTEX, "sys_futex", "calls", "futex waits and wakes")                           \
-	X(STAT_SYS_OTHER, "sys_other", "calls", "polls and file operations of the worker")
+	X(STAT_SYS_OTHER, "sys_other", "calls", "polls, file operations and moves of the worker")
 
 enum stat {
 #define X(id, name, kind, help) id,

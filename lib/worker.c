@@ -10,6 +10,7 @@
 #include "batch.h"
 #include "cost.h"
 #include "engine.h"
+#include "node.h"
 #include "os.h"
 #include "predict.h"
 #include "pressure.h"
@@ -331,6 +332,7 @@ static void *worker_main(void *arg)
 		/* An event of a trigger is seen by one of those who share it. */
 		pressure_renew();
 	}
+	f.enter = node_worker();
 	for (;;) {
 		uint64_t now = os.clock_ns();
 		uint64_t at;

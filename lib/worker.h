@@ -4,7 +4,7 @@
  *
  * One thread with all signals blocked. It sleeps without a timeout while nothing is pending, and
  * ticks while something is: flushing by age and by size, looking for memory pressure and for the
- * kill file.
+ * kill file. Of several NUMA nodes it moves to the one whose queue it flushes (node).
  */
 #ifndef PTR_WORKER_H
 #define PTR_WORKER_H

@@ -23,7 +23,7 @@ tests_unit_t_conf_rules_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_conf_rules_LDADD = lib/libcore.la $(CMOCKA_LIBS)
 
 tests_unit_t_export_SOURCES = \
-	tests/unit/export.c tests/unit/export_json.c tests/unit/export_test.h
+	tests/unit/export.c tests/unit/export_json.c tests/unit/export_nodes.c tests/unit/export_test.h
 tests_unit_t_export_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_export_LDADD = lib/libcore.la $(CMOCKA_LIBS)
 endif
@@ -97,6 +97,7 @@ engine_tests = \
 	tests/unit/t-limits \
 	tests/unit/t-model \
 	tests/unit/t-modes \
+	tests/unit/t-node \
 	tests/unit/t-page \
 	tests/unit/t-policy \
 	tests/unit/t-populate \
@@ -136,6 +137,9 @@ tests_unit_t_model_LDADD = tests/unit/libfixture.la
 tests_unit_t_modes_SOURCES = tests/unit/modes.c
 tests_unit_t_modes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_modes_LDADD = tests/unit/libfixture.la
+tests_unit_t_node_SOURCES = tests/unit/node.c
+tests_unit_t_node_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_node_LDADD = tests/unit/libfixture.la
 tests_unit_t_page_SOURCES = tests/unit/page.c
 tests_unit_t_page_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_page_LDADD = tests/unit/libfixture.la

@@ -10,6 +10,7 @@ itests = \
 	tests/integration/observe.sh \
 	tests/integration/matrix.sh \
 	tests/integration/modes.sh \
+	tests/integration/node.sh \
 	tests/integration/off.sh \
 	tests/integration/owner.sh \
 	tests/integration/probes.sh \

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine.h"
 #include "export_test.h"
 #include "tune.h"
 
@@ -86,6 +87,11 @@ static int setup(void **state)
 
 void set_worst(void)
 {
+	static struct engine_node worst[NODE_MAX];
+
+	memset(worst, 0xff, sizeof(worst));
+	in.node = worst;
+	in.nodes = NODE_MAX;
 	memset(&tables, 0xff, sizeof(tables));
 	in.tables = &tables;
 	for (unsigned i = 0; i < STAT_COUNT; i++)
@@ -467,7 +473,7 @@ static void test_metrics_pid(void **state)
 	in.label_pid = true;
 	assert_samples(render(export_metrics), true);
 	assert_has(out, "\nptreclaim_zapped_bytes_total{pid=\"4242\"} 1012\n");
-	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1018\n");
+	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1019\n");
 }
 
 static void test_metrics_histogram(void **state)
@@ -505,6 +511,8 @@ static int print(renderer how, const char *name)
 		set_worst();
 	else if (!strcmp(name, "observe"))
 		set_observing();
+	else if (!strcmp(name, "node") || !strcmp(name, "nodes"))
+		set_nodes(name[4] ? 2 : 1);
 	else if (!strcmp(name, "arenas")) {
 		set_arenas();
 		/* The least that is valid. */
@@ -533,11 +541,22 @@ int main(int argc, char **argv)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(test_buffer),		 T(test_numbers),	  T(test_any_capacity),
-		T(test_worst_case_fits), T(test_nothing_known),	  T(test_text),
-		T(test_text_histogram),	 T(test_text_decision),	  T(test_text_of_any_name),
-		T(test_text_arenas),	 T(test_many_arenas_fit), T(test_json),
-		T(test_metrics),	 T(test_metrics_pid),	  T(test_metrics_histogram),
+		T(test_buffer),
+		T(test_numbers),
+		T(test_any_capacity),
+		T(test_worst_case_fits),
+		T(test_nothing_known),
+		T(test_text),
+		T(test_text_histogram),
+		T(test_text_decision),
+		T(test_text_of_any_name),
+		T(test_text_arenas),
+		T(test_many_arenas_fit),
+		T(test_json),
+		T(test_nodes),
+		T(test_metrics),
+		T(test_metrics_pid),
+		T(test_metrics_histogram),
 	};
 #undef T
 	if (argc > 2 && !strcmp(argv[1], "json"))

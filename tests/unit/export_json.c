@@ -108,6 +108,7 @@ void test_json(void **state)
 	assert_has(t, "\"tables\": {\"vmpte_kb\": 5764, \"floor_kb\": 508, \"waste_kb\": 5256, ");
 	assert_has(t, "\"predicted\": null,");
 	assert_has(t, "\"arenas\": null,");
+	assert_has(t, "\"nodes\": null,");
 	set_arenas();
 	set_observing();
 	in.no_histograms = true;

@@ -21,6 +21,7 @@ extern struct floor_report tables;
 extern struct export_input in;
 void set_worst(void);
 void set_arenas(void);
+void set_nodes(unsigned n); /* 1 or 2 */
 void set_observing(void);
 
 typedef bool (*renderer)(struct export_buf *b, const struct export_input *in);
@@ -31,5 +32,6 @@ void assert_has(const char *text, const char *what);
 void assert_lacks(const char *text, const char *what);
 
 void test_json(void **state);
+void test_nodes(void **state);
 
 #endif

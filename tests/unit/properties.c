@@ -44,7 +44,7 @@ static int setup(void **state)
 	return r;
 }
 
-/* The name to ask for: an arena's index, or CLASS, in the place of "<i>". */
+/* The name to ask for: an index in the place of "<i>", of an arena, of CLASS or of the only node. */
 static const char *full(const char *name, unsigned arena)
 {
 	static char out[128];
@@ -54,7 +54,10 @@ static const char *full(const char *name, unsigned arena)
 		(void)snprintf(out, sizeof(out), "ptreclaim.%s", name);
 	else
 		(void)snprintf(out, sizeof(out), "ptreclaim.%.*s%u%s", (int)(index - name), name,
-			       strncmp(name, "policy_class", 12) ? arena : CLASS, index + 3);
+			       name[0] == 'a'	? arena
+			       : name[0] == 'p' ? CLASS
+						: 0,
+			       index + 3);
 	return out;
 }
 
@@ -93,7 +96,8 @@ static void the_table_is_sound(void **state)
 		assert_true(p.d.help[0] && p.d.unit && p.d.type_name[0]);
 		assert_true(len && p.d.name[len - 1] != '.' && !strstr(p.d.name, ".."));
 		assert_true(!strchr(p.d.name, '<') || !strncmp(p.d.name, "arena.<i>.", 10) ||
-			    !strncmp(p.d.name, "policy_class.<i>.", 17));
+			    !strncmp(p.d.name, "policy.class.<i>.", 17) ||
+			    !strncmp(p.d.name, "stats.node.<i>.", 15));
 		for (size_t i = 0; i < n; i++) {
 			size_t other = strlen(seen[i]), shorter = len < other ? len : other;
 
@@ -207,6 +211,11 @@ static void names_end_where_properties_do(void **state)
 		"ptreclaim.arena.18446744073709551618.purges",
 		"ptreclaim.arena.2.purges.x",
 		"ptreclaim.arena.2.2.purges",
+		"ptreclaim.stats.node",
+		"ptreclaim.stats.node.0",
+		"ptreclaim.stats.node.x.zapped",
+		"ptreclaim.stats.node.1.zapped",
+		"ptreclaim.stats.nodes.0.zapped",
 		"ptreclaim.tune",
 		"ptreclaim.Mode",
 		"ptreclaim",
