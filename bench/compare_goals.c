@@ -175,7 +175,8 @@ static void judge_ratio(const struct goal *g, struct target *t)
 	t->value = s.median;
 	if (!s.n)
 		return;
-	snprintf(text, sizeof(text), "%.3f to %.3f in %u rounds", s.min, s.max, s.n);
+	snprintf(text, sizeof(text), "%.3f to %.3f in %u round%s", s.min, s.max, s.n,
+		 s.n > 1 ? "s" : "");
 	note(t, text);
 	if (g->metric != M_OPS)
 		return;
@@ -228,7 +229,7 @@ static void judge_peak(const struct goal *g, struct target *t)
 		t->value = over / 1024;
 		row_name(row, name, sizeof(name));
 		t->note[0] = '\0';
-		note(t, "stock's + batch_bytes + keep_bytes + 2% is allowed; most in");
+		note(t, "stock's + batch_bytes + keep_bytes + 2% is allowed; furthest:");
 		note(t, name);
 	}
 }

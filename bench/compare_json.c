@@ -79,16 +79,30 @@ double json_benchmark(const char *text, const char *benchmark, const char *name)
 	return NAN;
 }
 
-void json_write_members(FILE *f, const char *text)
+/* Behind the value that begins at p: at the comma or the brace that follows it. */
+static const char *value_end(const char *p)
 {
-	const char *p = skip_space(text), *end = p + strlen(p);
+	int depth = 0;
 
-	while (end > p && isspace((unsigned char)end[-1]))
-		end--;
-	if (*p == '{' && end > p + 1) {
-		p++;
-		end--;
+	for (; *p; p++) {
+		if (*p == '"') {
+			p = string_end(p);
+			if (!*p)
+				break;
+		} else if (*p == '{' || *p == '[') {
+			depth++;
+		} else if (depth && (*p == '}' || *p == ']')) {
+			depth--;
+		} else if (!depth && (*p == ',' || *p == '}')) {
+			break;
+		}
 	}
+	return p;
+}
+
+/* Without white space that is not in a string. */
+static void write_packed(FILE *f, const char *p, const char *end)
+{
 	while (p < end) {
 		const char *next = p + 1;
 
@@ -99,6 +113,26 @@ void json_write_members(FILE *f, const char *text)
 		if (!isspace((unsigned char)*p))
 			fwrite(p, 1, (size_t)(next - p), f);
 		p = next;
+	}
+}
+
+void json_write_members(FILE *f, const char *text, const char *without)
+{
+	size_t len = without ? strlen(without) : 0;
+	const char *p = strchr(text, '{'), *comma = "";
+
+	while (p && (p = strchr(p, '"'))) {
+		const char *name = p, *end = string_end(name);
+		const char *colon = *end ? skip_space(end + 1) : end;
+
+		if (*colon != ':')
+			break;
+		p = value_end(colon + 1);
+		if (without && (size_t)(end - name - 1) == len && !strncmp(name + 1, without, len))
+			continue;
+		fputs(comma, f);
+		write_packed(f, name, p);
+		comma = ",";
 	}
 }
 

@@ -15,8 +15,8 @@ const char *json_member(const char *text, const char *name);
 double json_number(const char *text, const char *name);
 /* A member of the entry of Google Benchmark's "benchmarks" with this name; NAN likewise. */
 double json_benchmark(const char *text, const char *benchmark, const char *name);
-/* All members without the outermost braces and needless white space. */
-void json_write_members(FILE *f, const char *text);
+/* All members but one (NULL: all), without the outermost braces and needless white space. */
+void json_write_members(FILE *f, const char *text, const char *without);
 /* A string with its quotes. */
 void json_write_string(FILE *f, const char *text);
 /* JSON has no NAN: null. */

@@ -205,6 +205,11 @@ static void write_counted(FILE *f, const char *name, double v)
 	json_write_number(f, v);
 }
 
+static bool is_soak(const struct work *w)
+{
+	return w->workload && !strcmp(w->workload, "soak");
+}
+
 static void write_run(FILE *f, const struct run *r)
 {
 	static const char *const suite[] = {"churn", "pair", "idle", "real", "micro"};
@@ -236,7 +241,8 @@ static void write_run(FILE *f, const struct run *r)
 	/* An object without members has no comma before it. */
 	if (strchr(text, '"')) {
 		fputs(", ", f);
-		json_write_members(f, text);
+		/* Where time counts nobody looked at the floor: that series is of no use. */
+		json_write_members(f, text, r->timed && !is_soak(w) ? "series" : NULL);
 	}
 	fputc('}', f);
 }

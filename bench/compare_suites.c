@@ -36,7 +36,12 @@ static const char *const suite_name[SUITES] = {
 	}
 #define SIZES(p, t, f) CHURN_OF(1, .profile = p, .touch = t, .fill = f)
 #define AT_ONCE	       (GROUP_JE_0 | GROUP_TC_0)
-#define BY_DEFAULT     (GROUP_JE | GROUP_TC)
+#define REAL_OF(what)                                                                              \
+	{                                                                                          \
+		.program = RUN_REAL, .workload = what                                              \
+	}
+#define NO_HUGE_PAGES (GROUP_ALL & ~(unsigned)GROUP_JE_OTHER)
+#define BY_DEFAULT    (GROUP_JE | GROUP_TC)
 
 /* Of rows. */
 #define COUNTED 1U /* stock's system calls are counted, in a run of their own */
@@ -64,31 +69,25 @@ static const struct row rows[] = {
 	{IN(LATENCY), GROUP_ALL,
 	 CHURN_OF(1, .profile = "mixed", .touch = "dense", .fill = "pages", .latency = true), 0},
 	{IN(SOAK), GROUP_JE_0 | GROUP_LOCAL, CHURN_OF(1, .workload = "soak"), ONCE},
-	{IN(REAL_PROGRAMS),
-	 GROUP_ALL & ~(unsigned)GROUP_JE_OTHER,
-	 {.program = RUN_REAL, .workload = "redis"},
-	 0},
-	{IN(REAL_PROGRAMS),
-	 GROUP_ALL & ~(unsigned)GROUP_JE_OTHER,
-	 {.program = RUN_REAL, .workload = "http"},
-	 0},
-	{IN(REAL_PROGRAMS),
-	 GROUP_ALL & ~(unsigned)GROUP_JE_OTHER,
-	 {.program = RUN_REAL, .workload = "prolog"},
-	 0},
+	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("redis"), 0},
+	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("http"), 0},
+	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("prolog"), 0},
 	{IN(MICRO_BENCHES), GROUP_NONE, {.program = RUN_MICRO}, ONCE},
 
-	{IN(GOALS), AT_ONCE | GROUP_LOCAL | GROUP_MI, SIZES("mixed", "dense", "pages"),
-	 COUNTED | WATCHED},
+	{IN(GOALS), AT_ONCE | GROUP_LOCAL | GROUP_MI, SIZES("mixed", "dense", "pages"), WATCHED},
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("mixed", "dense", "bytes"), COUNTED},
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("large", "dense", "pages"), 0},
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("large", "dense", "bytes"), COUNTED},
-	{IN(GOALS), AT_ONCE, SIZES("mixed", "sparse", "pages"), COUNTED | WATCHED},
-	{IN(GOALS), AT_ONCE, SIZES("large", "sparse", "pages"), COUNTED},
+	{IN(GOALS), AT_ONCE, SIZES("mixed", "sparse", "pages"), WATCHED},
+	{IN(GOALS), AT_ONCE, SIZES("mixed", "sparse", "bytes"), COUNTED},
+	{IN(GOALS), AT_ONCE, SIZES("large", "sparse", "pages"), 0},
+	{IN(GOALS), AT_ONCE, SIZES("large", "sparse", "bytes"), COUNTED},
 	{IN(GOALS), GROUP_JE_0, SIZES("small", "dense", "pages"), 0},
 	{IN(GOALS), GROUP_JE_0, SIZES("burst", "dense", "pages"), 0},
 	{IN(GOALS), GROUP_JE_0, CHURN_OF(8, .profile = "mixed", .touch = "sparse", .fill = "pages"),
 	 0},
+	{IN(GOALS), GROUP_JE_0, CHURN_OF(8, .profile = "mixed", .touch = "sparse", .fill = "bytes"),
+	 COUNTED},
 	{IN(GOALS), BY_DEFAULT, SIZES("mixed", "dense", "pages"), 0},
 	{IN(GOALS), BY_DEFAULT, SIZES("mixed", "dense", "bytes"), COUNTED},
 	{IN(GOALS), BY_DEFAULT, SIZES("mixed", "sparse", "pages"), 0},
