@@ -164,6 +164,10 @@ endif
 # churn: that it runs clean, and that it would notice.
 TESTS += tests/integration/churn-smoke.sh
 EXTRA_DIST += tests/integration/churn-smoke.sh
+if !SANITIZED
+TESTS += tests/integration/churn-workloads.sh
+endif
+EXTRA_DIST += tests/integration/churn-workloads.sh
 check_LTLIBRARIES += tests/integration/badzap.la
 tests_integration_badzap_la_SOURCES = tests/integration/badzap.c
 tests_integration_badzap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
