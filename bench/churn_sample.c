@@ -2,7 +2,7 @@
 /*
  * churn_sample - what is looked at from outside while the threads work.
  *
- * RSS and VmPTE cost some 20 us and are read every 20 ms, as before there was a series. The floor
+ * RSS and VmPTE cost some 10 us and are read every 20 ms, as before there was a series. The floor
  * costs a walk over all that is mapped, with the lock of the address space held for reading: while
  * threads work it is measured only if asked for, and rarely.
  */

@@ -59,7 +59,7 @@ declare -A special=(
 	[arena]='.threads_made >= .threads'
 	[cache]='.requests > 0 and .hit_ratio > 0 and .hit_ratio < 1'
 	[shift]='(.halves | length) == 4
-		and ([.halves[].touch] == ["dense", "sparse", "dense", "sparse"])
+		and (.touch as $t | [.halves[].touch == $t] == [true, false, true, false])
 		and ([.halves[] | select((.quarters | add) != .ops)] == [])'
 	[soak]='.soak_samples >= 3 and .waste_slope_error_kb_per_min >= 0
 		and (.waste_slope_kb_per_min | type) == "number"'
@@ -141,22 +141,30 @@ for w in "${workloads[@]}"; do
 	done
 done
 
-# The checks themselves. Time is no matter: what is noticed ends the run.
+# notices WORKLOAD FILL HOW: what badzap does is found, and said where.
+notices() {
+	local more
+	read -r -a more <<<"${args[$1]}"
+	# Time is no matter: what is noticed ends the run.
+	[ "$1" = churn ] || more=(--seconds 30 --shift-ms 500 --forks 40)
+	stock env BADZAP="$3" LD_PRELOAD="$badzap" MALLOC_CONF=dirty_decay_ms:0 \
+		"$churn-jemalloc" --workload "$1" "${more[@]}" "${small[@]}" --fill "$2"
+	if [ "$status" -ne 3 ]; then
+		fail "$1, $2, a zap that is $3: exit status $status, not 3"
+	elif ! grep -q CORRUPT "$tmp/err"; then
+		fail "$1, $2, a zap that is $3: it does not say where"
+	else
+		ok
+	fi
+}
+
 for w in "${workloads[@]}"; do
-	read -r -a more <<<"${args[$w]}"
-	[ "$w" = churn ] || more=(--seconds 20 --shift-ms 500 --forks 40)
 	for how in wide none; do
 		for fill in bytes pages; do
-			stock env BADZAP=$how LD_PRELOAD="$badzap" MALLOC_CONF=dirty_decay_ms:0 \
-				"$churn-jemalloc" --workload "$w" "${more[@]}" "${small[@]}" --fill $fill
-			if [ "$status" -ne 3 ]; then
-				fail "$w, $fill, a zap that is $how: exit status $status, not 3"
-			elif ! grep -q CORRUPT "$tmp/err"; then
-				fail "$w, $fill, a zap that is $how: it does not say where"
-			else
-				ok
-			fi
+			notices "$w" $fill $how
 		done
 	done
 done
+# Children verify what they have, and their parent looks at how they end.
+notices fork bytes child
 finish
