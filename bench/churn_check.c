@@ -5,6 +5,9 @@
  * Word i of a block is key + i * STEP. The key depends on the address, the size and a serial number,
  * so bytes of another block, of an earlier life of this one, or zeroes, all differ. Words go four at
  * a time: the check must stay cheap beside the page faults that are to be measured.
+ *
+ * Or only the words are written and read that come first in the block and in each of its further pages:
+ * a page that was lost is noticed as well, and what is measured is the allocator and the kernel.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +18,15 @@
 #define STEP 0x9e3779b97f4a7c15u
 
 typedef uint64_t quad __attribute__((vector_size(32), aligned(8), may_alias));
+
+static bool words_only;
+static size_t page;
+
+void check_init(bool pages)
+{
+	words_only = pages;
+	page = (size_t)sysconf(_SC_PAGESIZE);
+}
 
 uint64_t check_key(const void *p, size_t size, uint64_t serial)
 {
@@ -50,10 +62,29 @@ static _Noreturn void check_fail(const struct slot *s, size_t offset, unsigned e
 	_exit(CHURN_CORRUPT);
 }
 
+/* The offset of the page after that of offset i, in a block at address at. */
+static size_t next_page(uintptr_t at, size_t i)
+{
+	return i + page - ((at + i) & (page - 1));
+}
+
+static size_t word_end(size_t i, size_t to)
+{
+	return to - i < sizeof(uint64_t) ? to : i + sizeof(uint64_t);
+}
+
 void check_fill(const struct slot *s, size_t from, size_t to)
 {
 	size_t i = from;
 
+	if (words_only) {
+		/* All of them: a block that has moved has its pages begin elsewhere. */
+		for (i = 0; i < to; i = next_page((uintptr_t)s->p, i)) {
+			for (size_t j = i; j < word_end(i, to); j++)
+				s->p[j] = pattern_byte(s->key, j);
+		}
+		return;
+	}
 	while (i < to && i % 8)
 		s->p[i] = pattern_byte(s->key, i), i++;
 	quad q = PATTERN_QUAD(s->key + i / 8 * STEP);
@@ -74,8 +105,22 @@ static void pattern_bytes(const struct slot *s, size_t from, size_t to, const ch
 	}
 }
 
+void check_moved(const struct slot *s, uintptr_t old, size_t to, const char *when)
+{
+	if (!words_only) {
+		check_pattern(s, to, when);
+		return;
+	}
+	for (size_t i = 0; i < to; i = next_page(old, i))
+		pattern_bytes(s, i, word_end(i, to), when);
+}
+
 void check_pattern(const struct slot *s, size_t to, const char *when)
 {
+	if (words_only) {
+		check_moved(s, (uintptr_t)s->p, to, when);
+		return;
+	}
 	quad q = PATTERN_QUAD(s->key), bad = {0, 0, 0, 0};
 	size_t quads_end = to - to % sizeof(quad);
 
@@ -99,8 +144,13 @@ static void zero_bytes(const struct slot *s, size_t from, size_t to, const char 
 	}
 }
 
-void check_zero(const struct slot *s, size_t to, const char *when)
+void check_zero(const struct slot *s, size_t to, bool every, const char *when)
 {
+	if (words_only && !every) {
+		for (size_t i = 0; i < to; i = next_page((uintptr_t)s->p, i))
+			zero_bytes(s, i, word_end(i, to), when);
+		return;
+	}
 	quad bad = {0, 0, 0, 0};
 	size_t quads_end = to - to % sizeof(quad);
 

@@ -12,6 +12,7 @@ static const struct profile profiles[] = {
 	{"small", 16, 9, 5, 256 * MB, 3000000, 3000000},
 	{"large", 64 * KB, 6, 5, 2048 * MB, 8000, 150000},
 	{"burst", 40 * KB, 5, 0, 2048 * MB, 12000, 200000},
+	{"cache", 64, 12, 5, 512 * MB, 100000, 400000},
 };
 
 const struct profile *profile_find(const char *name)

@@ -26,7 +26,7 @@ uint64_t now_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-static void sleep_until(uint64_t ns)
+void sleep_until(uint64_t ns)
 {
 	struct timespec ts = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
 
@@ -34,7 +34,7 @@ static void sleep_until(uint64_t ns)
 		;
 }
 
-static void look(struct floor_report *r)
+void floor_look(struct floor_report *r)
 {
 	int err = floor_measure(0, r);
 
@@ -115,7 +115,8 @@ void trough_watch(const struct churn_opts *o, unsigned arenas, struct trough *t)
 	t->reached_ms = -1;
 	for (uint64_t ms = 0; first || ms <= o->trough_ms; ms += STEP_MS) {
 		sleep_until(start + ms * 1000000u);
-		look(&t->at_end);
+		floor_look(&t->at_end);
+		sample_note(&t->at_end);
 		if (first)
 			t->at_start = t->at_end;
 		first = false;

@@ -4,12 +4,23 @@
 noinst_PROGRAMS += bench/churn
 bench_churn_SOURCES = \
 	bench/churn.c bench/churn.h \
+	bench/churn_options.c \
+	bench/churn_gate.c \
 	bench/churn_profile.c \
 	bench/churn_check.c \
+	bench/churn_block.c \
 	bench/churn_worker.c \
+	bench/churn_fork.c \
+	bench/churn_arena.c \
+	bench/churn_cache.c \
+	bench/churn_shift.c \
+	bench/churn_soak.c \
+	bench/churn_sample.c \
 	bench/churn_trough.c \
-	bench/churn_report.c
-bench_churn_LDADD = lib/libcore.la
+	bench/churn_report.c \
+	bench/histogram.c bench/histogram.h \
+	bench/slope.c bench/slope.h
+bench_churn_LDADD = lib/libcore.la -lm
 
 noinst_PROGRAMS += bench/pair
 bench_pair_SOURCES = bench/pair.c
@@ -53,7 +64,7 @@ bench_idle_SOURCES = bench/idle.c
 if HAVE_JEMALLOC
 noinst_PROGRAMS += bench/churn-jemalloc
 bench_churn_jemalloc_SOURCES = $(bench_churn_SOURCES)
-bench_churn_jemalloc_LDADD = lib/libcore.la $(JEMALLOC_LIBS)
+bench_churn_jemalloc_LDADD = lib/libcore.la $(JEMALLOC_LIBS) -lm
 
 noinst_PROGRAMS += bench/mallctl
 bench_mallctl_SOURCES = bench/mallctl.c

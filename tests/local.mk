@@ -67,6 +67,18 @@ tests_unit_ctl_list_LDADD = lib/libcore.la
 TESTS += tests/unit/propdoc.sh
 EXTRA_DIST += tests/unit/propdoc.sh
 
+# What the benches count with.
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-histogram tests/unit/t-slope
+TESTS += tests/unit/t-histogram tests/unit/t-slope
+tests_unit_t_histogram_SOURCES = tests/unit/histogram.c bench/histogram.c bench/histogram.h
+tests_unit_t_histogram_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/bench $(CMOCKA_CFLAGS)
+tests_unit_t_histogram_LDADD = $(CMOCKA_LIBS)
+tests_unit_t_slope_SOURCES = tests/unit/slope.c bench/slope.c bench/slope.h
+tests_unit_t_slope_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/bench $(CMOCKA_CFLAGS)
+tests_unit_t_slope_LDADD = $(CMOCKA_LIBS) -lm
+endif
+
 # The engine on a fake kernel that owns the truth about every page.
 if HAVE_CMOCKA
 check_LTLIBRARIES += tests/unit/libfixture.la
@@ -165,6 +177,10 @@ endif
 # churn: that it runs clean, and that it would notice.
 TESTS += tests/integration/churn-smoke.sh
 EXTRA_DIST += tests/integration/churn-smoke.sh
+if !SANITIZED
+TESTS += tests/integration/churn-workloads.sh
+endif
+EXTRA_DIST += tests/integration/churn-workloads.sh
 check_LTLIBRARIES += tests/integration/badzap.la
 tests_integration_badzap_la_SOURCES = tests/integration/badzap.c
 tests_integration_badzap_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -rpath /nowhere
