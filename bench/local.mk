@@ -92,5 +92,7 @@ endif
 # What becomes of a file of results.
 EXTRA_DIST += bench/report bench/report.jq bench/report.head.html bench/results.jq \
 	scripts/readme-figures scripts/readme-figures.jq
+# Real programs: scripts, run where they lie.
+EXTRA_DIST += bench/real bench/real-redis.sh bench/real-http.sh bench/real-prolog.sh bench/real.pl
 
 EXTRA_DIST += bench/README.md scripts/demo

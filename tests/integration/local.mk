@@ -14,6 +14,7 @@ itests = \
 	tests/integration/owner.sh \
 	tests/integration/probes.sh \
 	tests/integration/properties.sh \
+	tests/integration/real.sh \
 	tests/integration/redis.sh \
 	tests/integration/rules.sh \
 	tests/integration/stat.sh \
