@@ -211,6 +211,9 @@ bool run_once(const struct peer *p, const struct work *w, struct values *out, ch
 /* The same under strace, for M_ZAPS, M_COMMIT_ZAPS and M_CALLS only. */
 bool run_strace(const struct peer *p, const struct work *w, struct values *out);
 
+/* Any other program: whether it ended well, and the first line that it printed. */
+bool run_line(const char *const *argv, char *line, size_t cap);
+
 /* compare_stats.c: what runs come to. What is not known (NAN) does not count. */
 struct spread {
 	double median, min, max;

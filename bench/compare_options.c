@@ -85,7 +85,8 @@ struct list options_list(const char *what, char *text)
 	struct list l = {.n = 0};
 	char *save = NULL;
 
-	for (char *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+	for (char *w = text ? strtok_r(text, ",", &save) : NULL; w;
+	     w = strtok_r(NULL, ",", &save)) {
 		if (l.n == MAX_WORDS)
 			options_bad(what, w);
 		l.word[l.n++] = w;

@@ -144,31 +144,34 @@ static bool listed(const struct list *names, const char *name)
 	return found;
 }
 
+/* What follows the = of "NAME=TEXT", which ends the name. A bad one is the end of the process. */
+static char *cut_at_equals(const char *what, char *text)
+{
+	char *value = text ? strchr(text, '=') : NULL;
+
+	if (value && value != text) {
+		*value = '\0';
+		return value + 1;
+	}
+	options_bad(what, text ? text : "(empty)");
+}
+
 /* "NAME=LIBRARY[;VAR=VALUE]...", cut up in place. */
 static void add_local(char *text)
 {
-	char *save = NULL, *first = strtok_r(text, ";", &save);
-	char *library = first ? strchr(first, '=') : NULL;
-
-	if (!library || library == first || !library[1])
-		options_bad("peer, NAME=LIBRARY[;VAR=VALUE]... is wanted", text);
-	*library++ = '\0';
-	struct peer *p = peer_new(first, "");
-	size_t len = strlen(first), suffix = strlen(SUFFIX);
+	char *save = NULL, *name = strtok_r(text, ";", &save);
+	const char *library = cut_at_equals("peer, NAME=LIBRARY[;VAR=VALUE]... is wanted", name);
+	struct peer *p = peer_new(name, "");
+	size_t len = strlen(p->name), suffix = strlen(SUFFIX);
 
 	p->allocator = "local";
 	p->setting = "local";
 	p->group = GROUP_LOCAL;
-	p->ours = len > suffix && !strcmp(first + len - suffix, SUFFIX);
+	p->ours = len > suffix && !strcmp(p->name + len - suffix, SUFFIX);
 	peer_libraries(p, library, false);
 	for (char *var = strtok_r(NULL, ";", &save); var; var = strtok_r(NULL, ";", &save)) {
-		char *value = strchr(var, '=');
-
-		if (!value || value == var)
-			options_bad("variable of a peer", var);
-		*value++ = '\0';
-		peer_set(p, var, value);
-		p->setting = value;
+		p->setting = cut_at_equals("variable of a peer", var);
+		peer_set(p, var, p->setting);
 	}
 	peer_set_conf(p, NULL);
 }

@@ -30,19 +30,6 @@ static const struct package {
 	{"glibc", "libc6"},
 };
 
-/* The first line that a shell command prints; empty where it fails. */
-static void first_line(const char *command, char *buf, size_t cap)
-{
-	FILE *f = popen(command, "r");
-	bool said = f && fgets(buf, (int)cap, f);
-
-	if (!said)
-		buf[0] = '\0';
-	if (f && pclose(f) && said)
-		buf[0] = '\0';
-	buf[strcspn(buf, "\n")] = '\0';
-}
-
 /* What follows the colon of the first line of a file in /proc that begins with a name. */
 static void proc_value(const char *path, const char *name, char *buf, size_t cap)
 {
@@ -107,6 +94,9 @@ static void write_member(FILE *f, const char *name, const char *value)
 
 static void write_machine(FILE *f)
 {
+	static const char *const describe[] = {"git",	      "-C",	     BENCH_SOURCE,
+					       "describe",    "--always",    "--dirty",
+					       "--exclude=*", "--abbrev=12", NULL};
 	char buf[512], today[32], cpu[256];
 	struct utsname uts;
 
@@ -119,22 +109,18 @@ static void write_machine(FILE *f)
 	fprintf(f, "\"memory_kb\": %lu,\n", strtoul(buf, NULL, 10));
 	write_member(f, "kernel", uname(&uts) ? "" : uts.release);
 	/* Changes that are in no commit are said, too. */
-	first_line("git -C " BENCH_SOURCE " describe --always --dirty --exclude='*' --abbrev=12 "
-		   "2>/dev/null",
-		   buf, sizeof(buf));
-	write_member(f, "commit", buf);
+	write_member(f, "commit", run_line(describe, buf, sizeof(buf)) ? buf : "");
 }
 
 static void write_versions(FILE *f)
 {
 	fputs("\"versions\": {\"ptreclaim\": \"" PACKAGE_VERSION "\"", f);
 	for (size_t i = 0; i < sizeof(packages) / sizeof(packages[0]); i++) {
-		char command[128], version[128];
+		const char *const query[] = {"dpkg-query",	  "-W", "-f", "${Version}",
+					     packages[i].package, NULL};
+		char version[128];
 
-		snprintf(command, sizeof(command),
-			 "dpkg-query -W -f '${Version}\\n' %s 2>/dev/null", packages[i].package);
-		first_line(command, version, sizeof(version));
-		if (!version[0])
+		if (!run_line(query, version, sizeof(version)))
 			continue;
 		fprintf(f, ", \"%s\": ", packages[i].library);
 		json_write_string(f, version);
@@ -286,7 +272,7 @@ void results_write(FILE *f)
 
 bool results_save(const char *dir, bool report)
 {
-	char today[32], cpu[256], name[256], path[4096 + 320], command[2 * sizeof(path)];
+	char today[32], cpu[256], name[256], path[4096 + 320], line[256];
 
 	date(today, sizeof(today));
 	proc_value("/proc/cpuinfo", "model name", cpu, sizeof(cpu));
@@ -307,6 +293,9 @@ bool results_save(const char *dir, bool report)
 	fprintf(stderr, "compare: %s\n", path);
 	if (!report)
 		return true;
-	snprintf(command, sizeof(command), BENCH_SOURCE "/report '%s' >&2", path);
-	return !system(command);
+	const char *const make_page[] = {BENCH_SOURCE "/report", path, NULL};
+	bool made = run_line(make_page, line, sizeof(line));
+
+	fprintf(stderr, "%s\n", line);
+	return made;
 }

@@ -122,7 +122,7 @@ static void add_real(struct command *cmd, const struct peer *p, const struct wor
 
 static void add_program(struct command *cmd, const struct peer *p, const struct work *w)
 {
-	if (w->program == RUN_REAL) {
+	if (w->program == RUN_REAL && p) {
 		add_real(cmd, p, w);
 		return;
 	}
@@ -313,6 +313,22 @@ bool run_preloadable(const char *library)
 	add(&cmd, "true", "");
 	int status = start(&cmd, &printed);
 
+	printed_free(&printed);
+	return !status;
+}
+
+bool run_line(const char *const *argv, char *line, size_t cap)
+{
+	struct command cmd = {.n = 0};
+	struct printed printed;
+
+	while (*argv)
+		add(&cmd, *argv++, "");
+	int status = start(&cmd, &printed);
+
+	snprintf(line, cap, "%.*s", (int)strcspn(printed.out, "\n"), printed.out);
+	if (!line[0])
+		snprintf(line, cap, "%.*s", (int)strcspn(printed.err, "\n"), printed.err);
 	printed_free(&printed);
 	return !status;
 }

@@ -9,20 +9,20 @@
 
 static const struct column {
 	const char *head;
-	enum metric metric;
 	double per; /* the unit in the metric's own */
+	enum metric metric;
 	int digits;
 } columns[] = {
-	{"ops/s", M_OPS, 1, 0},		  {"CPU s", M_CPU, 1, 2},
-	{"peak MB", M_PEAK_RSS, 1024, 1}, {"trough MB", M_TROUGH_RSS, 1024, 1},
-	{"VmPTE kB", M_VMPTE, 1, 0},	  {"waste kB", M_WASTE, 1, 0},
-	{"fork ms", M_FORK, 1, 2},	  {"malloc p50", M_MALLOC_P50, 1, 0},
-	{"p99", M_MALLOC_P99, 1, 0},	  {"p99.9", M_MALLOC_P999, 1, 0},
-	{"max ns", M_MALLOC_MAX, 1, 0},	  {"free p50", M_FREE_P50, 1, 0},
-	{"p99", M_FREE_P99, 1, 0},	  {"p99.9", M_FREE_P999, 1, 0},
-	{"max ns", M_FREE_MAX, 1, 0},	  {"kB/min", M_SLOPE, 1, 3},
-	{"+-", M_SLOPE_ERROR, 1, 3},	  {"own kB", M_OWN, 1, 0},
-	{"wake-ups", M_WAKEUPS, 1, 0},
+	{"ops/s", 1, M_OPS, 0},		  {"CPU s", 1, M_CPU, 2},
+	{"peak MB", 1024, M_PEAK_RSS, 1}, {"trough MB", 1024, M_TROUGH_RSS, 1},
+	{"VmPTE kB", 1, M_VMPTE, 0},	  {"waste kB", 1, M_WASTE, 0},
+	{"fork ms", 1, M_FORK, 2},	  {"malloc p50", 1, M_MALLOC_P50, 0},
+	{"p99", 1, M_MALLOC_P99, 0},	  {"p99.9", 1, M_MALLOC_P999, 0},
+	{"max ns", 1, M_MALLOC_MAX, 0},	  {"free p50", 1, M_FREE_P50, 0},
+	{"p99", 1, M_FREE_P99, 0},	  {"p99.9", 1, M_FREE_P999, 0},
+	{"max ns", 1, M_FREE_MAX, 0},	  {"kB/min", 1, M_SLOPE, 3},
+	{"+-", 1, M_SLOPE_ERROR, 3},	  {"own kB", 1, M_OWN, 0},
+	{"wake-ups", 1, M_WAKEUPS, 0},
 };
 
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
