@@ -99,11 +99,11 @@ struct config {
 };
 
 /* What is run. churn and pair say what they measured; the others are suites' (compare_suites.h). */
-enum program { RUN_CHURN, RUN_PAIR, RUN_IDLE, RUN_REAL, RUN_MICRO };
+enum program { RUN_CHURN, RUN_PAIR, RUN_IDLE, RUN_REAL, RUN_MICRO, RUN_INSTRUCTIONS };
 
 struct work {
 	enum program program;
-	const char *workload; /* churn's, NULL for plain churn; or what real runs */
+	const char *workload; /* churn's, NULL for plain churn; what real runs; micro's filter */
 	const char *profile, *touch;
 	const char *fill; /* NULL: bytes */
 	unsigned threads;

@@ -72,6 +72,8 @@ unsigned options_number(const char *what, const char *value, unsigned max)
 {
 	char *end;
 
+	if (!value)
+		options_bad(what, "(empty)");
 	errno = 0;
 	unsigned long n = strtoul(value, &end, 10);
 

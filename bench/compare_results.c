@@ -198,7 +198,8 @@ static bool is_soak(const struct work *w)
 
 static void write_run(FILE *f, const struct run *r)
 {
-	static const char *const suite[] = {"churn", "pair", "idle", "real", "micro"};
+	static const char *const suite[] = {"churn", "pair",  "idle",
+					    "real",  "micro", "instructions"};
 	const struct work *w = &r->row->work;
 	const char *text = r->text ? r->text : "{}";
 

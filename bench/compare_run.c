@@ -138,6 +138,14 @@ static void add_program(struct command *cmd, const struct peer *p, const struct 
 	case RUN_MICRO:
 		add(cmd, settings.bench, "/micro");
 		add(cmd, "--benchmark_format=json", "");
+		if (w->workload)
+			add(cmd, "--benchmark_filter=", w->workload);
+		break;
+	case RUN_INSTRUCTIONS:
+		add(cmd, BENCH_SOURCE, "/instructions");
+		add(cmd, "--json", "");
+		add(cmd, "--build", "");
+		add(cmd, settings.bench, "/..");
 		break;
 	case RUN_CHURN:
 	case RUN_REAL:
@@ -348,14 +356,46 @@ static bool is_built(const struct work *w)
 {
 	char path[sizeof(settings.bench) + 16];
 
-	if (w->program == RUN_REAL)
-		snprintf(path, sizeof(path), "%s", BENCH_SOURCE "/real");
-	else
+	switch (w->program) {
+	case RUN_REAL:
+		snprintf(path, sizeof(path), BENCH_SOURCE "/real");
+		break;
+	case RUN_INSTRUCTIONS:
+		snprintf(path, sizeof(path), BENCH_SOURCE "/instructions");
+		break;
+	case RUN_MICRO:
 		snprintf(path, sizeof(path), "%s/micro", settings.bench);
-	if ((w->program != RUN_REAL && w->program != RUN_MICRO) || !access(path, X_OK))
+		break;
+	default:
+		return true;
+	}
+	if (!access(path, X_OK))
 		return true;
 	fprintf(stderr, "compare: left out: %s: %s\n", path, strerror(errno));
 	return false;
+}
+
+/* Lines of one object each become the elements of one member. */
+static char *list_of_lines(const char *lines)
+{
+	static const char head[] = "{\"events\": [", tail[] = "]}\n";
+	size_t cap = strlen(lines) + sizeof(head) + sizeof(tail), n;
+	char *text = malloc(cap);
+
+	if (!text) {
+		perror("compare");
+		exit(1);
+	}
+	n = (size_t)snprintf(text, cap, "%s", head);
+	for (const char *p = lines; *p; p++) {
+		/* The last break ends the list. */
+		if (*p != '\n')
+			text[n++] = *p;
+		else if (p[1])
+			text[n++] = ',';
+	}
+	snprintf(text + n, cap - n, "%s", tail);
+	return text;
 }
 
 bool run_once(const struct peer *p, const struct work *w, struct values *out, char **text)
@@ -373,7 +413,9 @@ bool run_once(const struct peer *p, const struct work *w, struct values *out, ch
 		read_members(printed.out, out);
 		if (p && p->ours)
 			read_counters(printed.err, out);
-		if (text) {
+		if (text && w->program == RUN_INSTRUCTIONS) {
+			*text = list_of_lines(printed.out);
+		} else if (text) {
 			*text = printed.out;
 			printed.out = NULL;
 		}

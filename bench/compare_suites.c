@@ -73,6 +73,7 @@ static const struct row rows[] = {
 	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("http"), 0},
 	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("prolog"), 0},
 	{IN(MICRO_BENCHES), GROUP_NONE, {.program = RUN_MICRO}, ONCE},
+	{IN(MICRO_BENCHES), GROUP_NONE, {.program = RUN_INSTRUCTIONS}, ONCE},
 
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL | GROUP_MI, SIZES("mixed", "dense", "pages"), WATCHED},
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("mixed", "dense", "bytes"), COUNTED},
@@ -94,7 +95,8 @@ static const struct row rows[] = {
 	{IN(GOALS), BY_DEFAULT,
 	 CHURN_OF(1, .profile = "mixed", .touch = "dense", .fill = "pages", .latency = true), 0},
 	{IN(GOALS), GROUP_JE_0, {.program = RUN_IDLE}, ONCE},
-	{IN(GOALS), GROUP_NONE, {.program = RUN_MICRO}, ONCE},
+	{IN(GOALS), GROUP_NONE, {.program = RUN_MICRO, .workload = "pair/apart"}, ONCE},
+	{IN(GOALS), GROUP_NONE, {.program = RUN_INSTRUCTIONS}, ONCE},
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -147,7 +149,8 @@ const char *row_part(const struct row *row)
 
 void row_name(const struct row *row, char *buf, size_t cap)
 {
-	static const char *const programs[] = {"churn", "pair", "idle", "real", "micro"};
+	static const char *const programs[] = {"churn", "pair",	 "idle",
+					       "real",	"micro", "instructions"};
 	const struct work *w = &row->work;
 	size_t used = (size_t)snprintf(buf, cap, "%s:", row_part(row));
 	const char *const word[] = {
@@ -305,7 +308,7 @@ static void rounds(struct turn *t, double until)
 static bool turn_whole(const struct turn *t)
 {
 	/* What stands on programs that may not be there is left out with a word. */
-	bool whole = true, may_miss = t->work.program == RUN_REAL || t->work.program == RUN_MICRO;
+	bool whole = true, may_miss = t->work.program >= RUN_REAL;
 
 	for (unsigned i = 0; i < t->n; i++)
 		whole &= !t->out[i] || may_miss;

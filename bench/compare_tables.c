@@ -109,7 +109,7 @@ void table_print(const struct row *row)
 	bool show[COLUMNS];
 	char name[128];
 
-	if (!row_ran(row) || row->work.program == RUN_MICRO)
+	if (!row_ran(row) || row->groups == GROUP_NONE)
 		return;
 	for (unsigned i = 0; i < peer_count && !base; i++) {
 		if (!isnan(value(row, &peers[i], M_OPS)))

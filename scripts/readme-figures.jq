@@ -40,12 +40,13 @@ def head($what):
 	"| \($what) | wasted tables | fork() | zapping calls | operations/s | a word a page | peak RSS |",
 	"|---|---|---|---|---|---|---|";
 
+def rounds: "\(.) round\(if . == 1 then "" else "s" end)";
 def figures($name):
 	if $name == "machine" then
 		"Measured on \(.cpu | gsub("\\([RrTtMm]+\\)"; "")), \(.cpus) processors, Linux \(.kernel), \(.date), " +
 		"jemalloc \(.versions.jemalloc // "–" | split("-")[0]), " +
 		"gperftools \(.versions.tcmalloc // "–" | split("-")[0]):",
-		"medians of \([.runs[] | select(.timed and .suite == "churn") | .repeat + 1] | max // 0) rounds " +
+		"medians of \([.runs[] | select(.timed and .suite == "churn") | .repeat + 1] | max // 0 | rounds) " +
 		"in turns, in brackets the least and the most (`build/bench/compare --suite goals`,",
 		"`bench/results/\($ARGS.named.file)`). All bytes of a block are written and verified; in the column " +
 		"“a word a page” one word",

@@ -74,7 +74,7 @@ else
 	ok
 fi
 
-# The page: parsed as XML, plots included, by what comes with jq's neighbours at most.
+# The page.
 stock "$source/bench/report" "$file" "$tmp/page.html"
 if [ "$status" -eq 77 ]; then
 	skip "$(tail -n 1 "$tmp/out"): no page was made"
@@ -97,6 +97,7 @@ esac
 cp -r "$source/scripts" "$source/README.md" "$tmp"
 mkdir -p "$tmp/bench"
 cp "$source/bench/results.jq" "$tmp/bench"
+chmod -R u+w "$tmp"
 stock "$tmp/scripts/readme-figures" "$file"
 verdict "readme-figures"
 grep -q '^| decay 0, touched wholly | – |' "$tmp/README.md" ||
