@@ -43,14 +43,16 @@ def head($what):
 def rounds: "\(.) round\(if . == 1 then "" else "s" end)";
 def figures($name):
 	if $name == "machine" then
+		[.runs[] | select(.timed and .suite == "churn" and (.latency | not))] as $runs |
 		"Measured on \(.cpu | gsub("\\([RrTtMm]+\\)"; "")), \(.cpus) processors, Linux \(.kernel), \(.date), " +
 		"jemalloc \(.versions.jemalloc // "–" | split("-")[0]), " +
-		"gperftools \(.versions.tcmalloc // "–" | split("-")[0]):",
-		"medians of \([.runs[] | select(.timed and .suite == "churn") | .repeat + 1] | max // 0 | rounds) " +
-		"in turns, in brackets the least and the most (`build/bench/compare --suite goals`,",
-		"`bench/results/\($ARGS.named.file)`). All bytes of a block are written and verified; in the column " +
-		"“a word a page” one word",
-		"of each page is, which leaves the program’s own share of the work out."
+		"gperftools \(.versions.tcmalloc // "–" | split("-")[0]),",
+		"\([$runs[].live_bytes // 0] | max / 1048576 | round) MiB live: medians of " +
+		"\([$runs[].repeat + 1] | max // 0 | rounds) in turns, in brackets the least and the most",
+		"(`build/bench/compare --suite goals`, `bench/results/\($ARGS.named.file)`).",
+		"All bytes of a block are written and verified; in the column “a word a page” one word of each " +
+		"page is,",
+		"which leaves the program’s own share of the work out."
 	elif $name == "jemalloc" then
 		head("mixed churn, 16 B to 2 MiB"),
 		line("decay 0, touched wholly"; "jemalloc-0"; "mixed"; "dense"; 1),
