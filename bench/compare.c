@@ -1,36 +1,55 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* compare - see compare.h. The turns. */
+/* compare - see compare.h. The turns of pairs. */
 #include <math.h>
 #include <time.h>
 
 #include "compare.h"
+#include "compare_suites.h"
 
 static struct outcome outcomes[MAX_CONFIGS];
+
+/* The two sides of a pair, and what they run. */
+struct pair {
+	struct peer side[SIDES];
+	struct work work;
+};
+
+static void pair_of(const struct config *c, struct pair *p)
+{
+	for (unsigned side = 0; side < SIDES; side++)
+		peer_of_config(c, side, &p->side[side]);
+	p->work = (struct work){
+		.program = c->pair ? RUN_PAIR : RUN_CHURN,
+		.profile = c->profile,
+		.touch = c->touch,
+		.threads = c->threads,
+	};
+}
 
 /*
  * Before the first pair, a run that is not timed: it brings the machine's memory into use, which a
  * virtual machine pays for at first touch, and it is where strace counts stock's system calls.
  */
-static bool warm_up(const struct config *c, struct values *stock)
+static bool warm_up(const struct pair *p, struct values *stock)
 {
-	if (settings.syscalls && !c->pair) {
-		if (run_strace(&settings, c, STOCK, stock))
+	if (settings.syscalls && p->work.program == RUN_CHURN) {
+		if (run_strace(&p->side[STOCK], &p->work, stock))
 			return true;
 		fputs("compare: going on without counting system calls\n", stderr);
 		settings.syscalls = false;
 	}
-	return run_once(&settings, c, STOCK, stock);
+	return run_once(&p->side[STOCK], &p->work, stock, NULL);
 }
 
 /* Ours come from the library's own counters, and where it counted none, from strace too. */
-static bool count_calls(struct outcome *o, const struct values *stock)
+static bool count_calls(struct outcome *o, const struct pair *p, const struct values *stock)
 {
 	struct values ours;
 
 	o->median[STOCK].v[M_ZAPS] = stock->v[M_ZAPS];
 	o->calls_from = "its own counters";
 	if (isnan(o->median[OURS].v[M_ZAPS])) {
-		if (!run_strace(&settings, &o->config, OURS, &ours))
+		if (!run_strace(&p->side[OURS], &p->work, &ours))
 			return false;
 		o->calls_from = "strace (what is over stock's other calls)";
 		o->median[OURS].v[M_ZAPS] = ours.v[M_ZAPS];
@@ -45,7 +64,7 @@ static bool count_calls(struct outcome *o, const struct values *stock)
 	return true;
 }
 
-static double now_s(void)
+double now_s(void)
 {
 	struct timespec ts;
 
@@ -56,9 +75,11 @@ static double now_s(void)
 /* At least one pair, and no new one after until, which is 0 for no limit. */
 static bool compare(struct outcome *o, double until)
 {
+	static struct pair p;
 	struct values stock;
 
-	if (!warm_up(&o->config, &stock))
+	pair_of(&o->config, &p);
+	if (!warm_up(&p, &stock))
 		return false;
 	/* The pair takes a second, and a few nanoseconds want many looks. */
 	o->repeats = o->config.pair ? settings.repeats * 5 : settings.repeats;
@@ -72,24 +93,21 @@ static bool compare(struct outcome *o, double until)
 		for (unsigned turn = 0; turn < SIDES; turn++) {
 			enum side side = (r + turn) % 2 ? OURS : STOCK;
 
-			if (!run_once(&settings, &o->config, side, &o->run[side][r]))
+			if (!run_once(&p.side[side], &p.work, &o->run[side][r], NULL))
 				return false;
 		}
 	}
 	judge_medians(o);
-	if (settings.syscalls && !o->config.pair && !count_calls(o, &stock))
+	if (settings.syscalls && !o->config.pair && !count_calls(o, &p, &stock))
 		return false;
 	judge_targets(o);
 	return true;
 }
 
-int main(int argc, char **argv)
+static int compare_pairs(double start)
 {
-	double start = now_s();
 	size_t done = 0;
 
-	options_parse(argc, argv);
-	options_find_build_tree();
 	for (size_t i = 0; i < config_count; i++) {
 		struct outcome *o = &outcomes[done];
 		char name[128];
@@ -111,4 +129,12 @@ int main(int argc, char **argv)
 	else
 		report_verdict(outcomes, done);
 	return done == config_count ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	double start = now_s();
+
+	options_parse(argc, argv);
+	return suites_wanted() ? suites_compare(start) : compare_pairs(start);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * compare - a stock allocator beside the same with ptreclaim, in turns, on one machine.
+ * compare - allocators side by side, in turns, on one machine.
  *
- * The two sides alternate (A B, B A, A B, ...) and every ratio is taken within its own pair, so that
- * a machine that slows down or is shared shows up as spread instead of as a difference.
+ * Peers take turns, the order rotating (A B C, B C A, ...), and every ratio is taken within one round, so
+ * that a machine that slows down or is shared shows up as spread instead of as a difference. There are two
+ * modes: pairs of a stock allocator and the same with ptreclaim, one configuration at a time; and suites
+ * of many peers (compare_suites.h). They share how a program is run, read and summed up.
  */
 #ifndef PTR_COMPARE_H
 #define PTR_COMPARE_H
@@ -14,10 +16,14 @@
 #include <stdio.h>
 
 #define MAX_REPEATS 32
+#define MAX_RUNS    256 /* that a median is taken of */
 #define MAX_CONFIGS 256
 #define MAX_TARGETS 10
 
-/* X(identifier, member of churn's JSON, unit, what a reader is told; NULL: not shown) */
+/*
+ * X(identifier, member of churn's JSON, unit, what a reader of pairs is told; NULL: not shown). Latencies are
+ * the suites', which have runs in which every call is timed.
+ */
 #define METRICS(X)                                                                                 \
 	X(M_OPS, "ops_per_s", UNIT_NUMBER, "operations per second")                                \
 	X(M_OPS_CPU, "ops_per_cpu_s", UNIT_NUMBER, "operations per CPU second")                    \
@@ -41,7 +47,24 @@
 	X(M_PAIR_1024K, "pair_1024k_ns", UNIT_NUMBER, "free() + malloc() of 1 MiB, ns")            \
 	X(M_ZAPS, NULL, UNIT_NUMBER, "system calls that zap")                                      \
 	X(M_COMMIT_ZAPS, NULL, UNIT_NUMBER, "  beside those, on reuse")                            \
-	X(M_CALLS, NULL, UNIT_NUMBER, "system calls by the library")
+	X(M_CALLS, NULL, UNIT_NUMBER, "system calls by the library")                               \
+	X(M_CHURN_OPS, "churn_ops_per_s", UNIT_NUMBER, "operations per second, steady phase")      \
+	X(M_CPU, "cpu_s", UNIT_S, NULL)                                                            \
+	X(M_RSS_MEAN, "rss_mean_kb", UNIT_MB, "memory on average (RSS), MB")                       \
+	X(M_TLB, "tlb_shootdowns", UNIT_NUMBER, "TLB shootdowns of the machine")                   \
+	X(M_MALLOC_P50, "malloc_p50_ns", UNIT_NUMBER, NULL)                                        \
+	X(M_MALLOC_P99, "malloc_p99_ns", UNIT_NUMBER, NULL)                                        \
+	X(M_MALLOC_P999, "malloc_p999_ns", UNIT_NUMBER, NULL)                                      \
+	X(M_MALLOC_MAX, "malloc_max_ns", UNIT_NUMBER, NULL)                                        \
+	X(M_FREE_P50, "free_p50_ns", UNIT_NUMBER, NULL)                                            \
+	X(M_FREE_P99, "free_p99_ns", UNIT_NUMBER, NULL)                                            \
+	X(M_FREE_P999, "free_p999_ns", UNIT_NUMBER, NULL)                                          \
+	X(M_FREE_MAX, "free_max_ns", UNIT_NUMBER, NULL)                                            \
+	X(M_SLOPE, "waste_slope_kb_per_min", UNIT_NUMBER, NULL)                                    \
+	X(M_SLOPE_ERROR, "waste_slope_error_kb_per_min", UNIT_NUMBER, NULL)                        \
+	X(M_OWN, "own_kb", UNIT_NUMBER, NULL)                                                      \
+	X(M_HANDLED, "mapped_kb", UNIT_NUMBER, NULL)                                               \
+	X(M_WAKEUPS, "wakeups", UNIT_NUMBER, NULL)
 
 enum unit { UNIT_NUMBER, UNIT_MB, UNIT_MS, UNIT_S };
 
@@ -78,14 +101,41 @@ struct config {
 	bool pair;	 /* bench/pair instead of the churn */
 };
 
+/* What is run. churn and pair say what they measured; the others are suites' (compare_suites.h). */
+enum program { RUN_CHURN, RUN_PAIR, RUN_IDLE, RUN_REAL, RUN_MICRO, RUN_INSTRUCTIONS };
+
+struct work {
+	enum program program;
+	const char *workload; /* churn's, NULL for plain churn; what real runs; micro's filter */
+	const char *profile, *touch;
+	const char *fill; /* NULL: bytes */
+	unsigned threads;
+	bool latency, series, no_aligned;
+};
+
+/* An allocator, how it is set, and what comes with it. */
+#define MAX_VARS 8
+
+struct peer {
+	char name[64];
+	const char *allocator, *setting;
+	char preload[8192];	   /* empty: nothing */
+	char vars[MAX_VARS][1024]; /* NAME=VALUE */
+	unsigned var_count;
+	unsigned group; /* which rows of suites it takes part in */
+	bool ours;	/* with ptreclaim */
+};
+
 struct settings {
 	char bench[4096];		   /* the folder that churn and pair lie in */
 	char library[4096];		   /* libptreclaim.so */
 	const char *allocator[ALLOCATORS]; /* the allocators' libraries, for LD_PRELOAD */
 	const char *conf;		   /* more for PTRECLAIM_CONF */
 	const char *live;		   /* passed to churn when given */
-	unsigned cycles, repeats, seconds;
-	bool syscalls, json;
+	const char *base;		   /* suites: what the others are compared with */
+	unsigned cycles, repeats, seconds, minutes;
+	const char *save; /* the folder of results; NULL: they are not kept */
+	bool syscalls, series, report, json;
 };
 
 /* What a run or several showed; NAN where it is not known. */
@@ -98,7 +148,7 @@ struct target {
 	double value, limit;
 	bool at_least; /* value must not be below the limit, else not above */
 	bool met;
-	char note[96]; /* empty: none */
+	char note[160]; /* empty: none */
 };
 
 struct outcome {
@@ -112,7 +162,7 @@ struct outcome {
 };
 
 /* Words of a comma-separated list. */
-#define MAX_WORDS 8
+#define MAX_WORDS 32
 
 struct list {
 	const char *word[MAX_WORDS];
@@ -122,11 +172,15 @@ struct list {
 /* What configurations are made of, in the order in which they take turns: the last changes first. */
 enum { ALLOCATOR, PROFILE, TOUCH, THREADS, DECAY, BACKGROUND, RELEASE, BACKEND, LISTS };
 
+/* compare.c: a clock that only goes forward, in seconds. */
+double now_s(void);
+
 /* compare_options.c */
 extern struct settings settings;
-/* Fill settings and configs; ends the process on bad usage and for --help. */
+/* Fill settings, and configs or the suites; ends the process on bad usage and for --help. */
 void options_parse(int argc, char **argv);
-void options_find_build_tree(void);
+/* Cut up in place. */
+struct list options_list(const char *what, char *text);
 _Noreturn void options_bad(const char *what, const char *value);
 /* A decimal number of at most max, or the end of the process. */
 unsigned options_number(const char *what, const char *value, unsigned max);
@@ -140,17 +194,41 @@ void configs_product(const struct list list[LISTS]);
 void configs_quick(const struct list *allocators);
 void configs_full(const struct list *allocators);
 
+/* compare_peers.c */
+/* One side of a pair. */
+void peer_of_config(const struct config *c, enum side side, struct peer *p);
+/* A variable of its environment. A word and the end of the process where there are too many. */
+void peer_set(struct peer *p, const char *name, const char *value);
+/* PTRECLAIM_CONF, for those with ptreclaim. */
+void peer_set_conf(struct peer *p, const char *backend);
+
 /* compare_run.c */
 /* Whether ld.so can preload it. */
 bool run_preloadable(const char *library);
-/* False, after a word on stderr, when the program did not end well. */
-bool run_once(const struct settings *s, const struct config *c, enum side side, struct values *out);
+/*
+ * False, after a word on stderr, when the program did not end well. What it printed comes back in *text,
+ * which is the caller's to free, unless that is NULL. Exit status 77 is a program that cannot be run here:
+ * the word is its own last line.
+ */
+bool run_once(const struct peer *p, const struct work *w, struct values *out, char **text);
 /* The same under strace, for M_ZAPS, M_COMMIT_ZAPS and M_CALLS only. */
-bool run_strace(const struct settings *s, const struct config *c, enum side side,
-		struct values *out);
+bool run_strace(const struct peer *p, const struct work *w, struct values *out);
+
+/* Any other program: whether it ended well, and the first line that it printed. */
+bool run_line(const char *const *argv, char *line, size_t cap);
+
+/* compare_stats.c: what runs come to. What is not known (NAN) does not count. */
+struct spread {
+	double median, min, max;
+	unsigned n;
+};
+double median(const double *v, size_t n);
+struct spread spread_of(const double *v, size_t n);
+/* Of each round's ratio. */
+struct spread spread_ratio(const double *ours, const double *base, size_t n);
+void values_clear(struct values *v);
 
 /* compare_judge.c */
-double median(const double *v, size_t n);
 void judge_medians(struct outcome *o);
 void judge_targets(struct outcome *o);
 

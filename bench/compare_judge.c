@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * compare_judge - medians, ratios, and what was promised.
+ * compare_judge - a pair's medians and ratios, and what was promised. What suites are held to is in
+ * compare_goals.c.
  *
  * The targets are the project's own for a library that is doing its job. A miss is a finding to be
  * looked at, never a failed test: other machines and other neighbours give other figures.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "compare.h"
@@ -75,56 +75,21 @@ static double promised(const struct config *c, enum what what)
 	return NAN;
 }
 
-static int compare_double(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-double median(const double *v, size_t n)
-{
-	double known[MAX_REPEATS];
-	size_t k = 0;
-
-	for (size_t i = 0; i < n && i < MAX_REPEATS; i++) {
-		if (!isnan(v[i]))
-			known[k++] = v[i];
-	}
-	if (!k)
-		return NAN;
-	qsort(known, k, sizeof(known[0]), compare_double);
-	return (known[(k - 1) / 2] + known[k / 2]) / 2;
-}
-
-static void judge_ratio(struct outcome *o, unsigned m)
-{
-	double ratio[MAX_REPEATS], min = NAN, max = NAN;
-
-	for (unsigned r = 0; r < o->repeats; r++) {
-		double stock = o->run[STOCK][r].v[m];
-
-		ratio[r] = stock > 0 ? o->run[OURS][r].v[m] / stock : NAN;
-		/* These ignore a NAN beside a number. */
-		min = fmin(min, ratio[r]);
-		max = fmax(max, ratio[r]);
-	}
-	o->ratio.v[m] = median(ratio, o->repeats);
-	o->ratio_min.v[m] = min;
-	o->ratio_max.v[m] = max;
-}
-
 void judge_medians(struct outcome *o)
 {
 	for (unsigned m = 0; m < METRIC_COUNT; m++) {
-		for (unsigned side = 0; side < SIDES; side++) {
-			double v[MAX_REPEATS];
+		double v[SIDES][MAX_REPEATS];
 
+		for (unsigned side = 0; side < SIDES; side++) {
 			for (unsigned r = 0; r < o->repeats; r++)
-				v[r] = o->run[side][r].v[m];
-			o->median[side].v[m] = median(v, o->repeats);
+				v[side][r] = o->run[side][r].v[m];
+			o->median[side].v[m] = median(v[side], o->repeats);
 		}
-		judge_ratio(o, m);
+		struct spread ratio = spread_ratio(v[OURS], v[STOCK], o->repeats);
+
+		o->ratio.v[m] = ratio.median;
+		o->ratio_min.v[m] = ratio.min;
+		o->ratio_max.v[m] = ratio.max;
 	}
 }
 

@@ -9,16 +9,18 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "compare_suites.h"
 
 struct settings settings = {
 	.allocator = {"libjemalloc.so.2", "libtcmalloc_minimal.so.4"},
-	.cycles = 2,
 	.syscalls = true,
+	.series = true,
 };
 
 static const char usage_text[] =
 	"usage: compare [OPTION]...\n"
-	"A stock allocator beside the same with ptreclaim, run in turns.\n"
+	"Allocators side by side, run in turns: pairs, a stock one and the same with ptreclaim, "
+	"of\n"
 	"  --quick | --full      a set of configurations: twenty minutes | all of them, hours;\n"
 	"                        of one allocator with --allocator\n"
 	"or one configuration at a time out of comma-separated lists (all combinations):\n"
@@ -31,10 +33,25 @@ static const char usage_text[] =
 	"  --release LIST        tcmalloc: aggressive (TCMALLOC_AGGRESSIVE_DECOMMIT), a number\n"
 	"                        (TCMALLOC_RELEASE_RATE), or default (default aggressive)\n"
 	"  --backend LIST        auto,dontneed,remap,none,pt_reclaim (default auto)\n"
+	"or suites, of many peers:\n"
+	"  --suite LIST          "
+	"dense,sparse,small,burst,fork,arena,cache,shift,latency,soak,real,\n"
+	"                        micro; goals: what the project promises, and no more; all\n"
+	"  --peers LIST          only these: glibc,jemalloc-0,jemalloc,jemalloc-thp,jemalloc-hpa,\n"
+	"                        tcmalloc-aggressive,tcmalloc,mimalloc; all but glibc also with\n"
+	"                        +ptreclaim behind the name\n"
+	"  --peer 'NAME=LIBRARY[;VAR=VALUE]...'   one more, a local build; repeatable\n"
+	"  --base NAME           what the others are compared with (default: a row's first)\n"
+	"  --minutes N           of the soak (default 30)\n"
+	"  --no-series           do not watch page tables over time (saves a round)\n"
+	"  --save[=DIR]          keep the results as DIR/<date>-<cpu>.json (default: the source's\n"
+	"                        bench/results)\n"
+	"  --report              the same, and a page with plots beside it\n"
 	"and for each of them:\n"
-	"  --repeats N           pairs of runs (default 3; 5 with --full)\n"
-	"  --seconds N           after about this long, no more pairs than one each\n"
-	"  --cycles N            cycles of the churn (default 2)\n"
+	"  --repeats N           pairs or rounds (default 3; 5 with --full and --suite)\n"
+	"  --seconds N           after about this long, no more than one each (default: no limit;\n"
+	"                        1500 with --suite goals)\n"
+	"  --cycles N            cycles of the churn (default 2; 1 with --suite)\n"
 	"  --live BYTES          passed to churn\n"
 	"  --conf KEY:VALUE,...  more for PTRECLAIM_CONF\n"
 	"  --no-syscalls         do not count system calls (saves the runs under strace)\n"
@@ -55,6 +72,8 @@ unsigned options_number(const char *what, const char *value, unsigned max)
 {
 	char *end;
 
+	if (!value)
+		options_bad(what, "(empty)");
 	errno = 0;
 	unsigned long n = strtoul(value, &end, 10);
 
@@ -63,13 +82,13 @@ unsigned options_number(const char *what, const char *value, unsigned max)
 	return (unsigned)n;
 }
 
-/* The list is cut up in place. */
-static struct list list_of(const char *what, char *text)
+struct list options_list(const char *what, char *text)
 {
 	struct list l = {.n = 0};
 	char *save = NULL;
 
-	for (char *w = strtok_r(text, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+	for (char *w = text ? strtok_r(text, ",", &save) : NULL; w;
+	     w = strtok_r(NULL, ",", &save)) {
 		if (l.n == MAX_WORDS)
 			options_bad(what, w);
 		l.word[l.n++] = w;
@@ -80,7 +99,7 @@ static struct list list_of(const char *what, char *text)
 }
 
 /* Programs and library lie where this one does, in the build tree. */
-void options_find_build_tree(void)
+static void find_build_tree(void)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -122,6 +141,36 @@ static bool on_path(const char *program)
 	return found;
 }
 
+/* What only suites know. */
+#define MAX_LOCALS 16
+
+struct asked {
+	struct list suites, peers;
+	char *local[MAX_LOCALS];
+	unsigned locals;
+};
+
+static void finish_suites(const struct asked *asked)
+{
+	bool with_goals = false;
+
+	for (unsigned i = 0; i < asked->suites.n; i++)
+		with_goals |= !strcmp(asked->suites.word[i], "goals");
+	if (!settings.repeats)
+		settings.repeats = 5;
+	if (!settings.cycles)
+		settings.cycles = 1;
+	/* With others beside them it is for the caller to say how long is too long. */
+	if (!settings.seconds && with_goals && asked->suites.n == 1)
+		settings.seconds = 1500;
+	if (settings.report && !settings.save)
+		settings.save = BENCH_SOURCE "/results";
+	suites_choose(&asked->suites);
+	peers_choose(&asked->peers, asked->local, asked->locals);
+	if (settings.base && !peer_find(settings.base))
+		options_bad("base", settings.base);
+}
+
 void options_parse(int argc, char **argv)
 {
 	enum {
@@ -137,6 +186,14 @@ void options_parse(int argc, char **argv)
 		JEMALLOC_PATH,
 		TCMALLOC_PATH,
 		JSON,
+		SUITE,
+		PEERS,
+		PEER,
+		BASE,
+		MINUTES,
+		SERIES,
+		SAVE,
+		REPORT,
 		HELP
 	};
 	static const struct option longopts[] = {
@@ -160,10 +217,19 @@ void options_parse(int argc, char **argv)
 		{"jemalloc", required_argument, NULL, JEMALLOC_PATH},
 		{"tcmalloc", required_argument, NULL, TCMALLOC_PATH},
 		{"json", no_argument, NULL, JSON},
+		{"suite", required_argument, NULL, SUITE},
+		{"peers", required_argument, NULL, PEERS},
+		{"peer", required_argument, NULL, PEER},
+		{"base", required_argument, NULL, BASE},
+		{"minutes", required_argument, NULL, MINUTES},
+		{"no-series", no_argument, NULL, SERIES},
+		{"save", optional_argument, NULL, SAVE},
+		{"report", no_argument, NULL, REPORT},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
 	};
 	struct list list[LISTS] = {{.n = 0}};
+	static struct asked asked;
 	bool quick = false, full = false;
 	int c, index = 0;
 
@@ -205,24 +271,59 @@ void options_parse(int argc, char **argv)
 		case JSON:
 			settings.json = true;
 			break;
+		case SUITE:
+			asked.suites = options_list("suite", optarg);
+			break;
+		case PEERS:
+			asked.peers = options_list("peers", optarg);
+			break;
+		case PEER:
+			if (asked.locals == MAX_LOCALS)
+				options_bad("peer, too many", optarg);
+			asked.local[asked.locals++] = optarg;
+			break;
+		case BASE:
+			settings.base = optarg;
+			break;
+		case MINUTES:
+			settings.minutes = options_number("--minutes", optarg, 10000);
+			break;
+		case SERIES:
+			settings.series = false;
+			break;
+		case SAVE:
+			settings.save = optarg ? optarg : BENCH_SOURCE "/results";
+			break;
+		case REPORT:
+			settings.report = true;
+			break;
 		case HELP:
 			fputs(usage_text, stdout);
 			exit(0);
 		default:
 			if (c < 0 || c >= LISTS)
 				options_bad("option", argv[optind - 1]);
-			list[c] = list_of(longopts[index].name, optarg);
+			list[c] = options_list(longopts[index].name, optarg);
 			break;
 		}
 	}
 	if (optind < argc)
 		options_bad("operand", argv[optind]);
-	if (!settings.repeats)
-		settings.repeats = full ? 5 : 3;
+	find_build_tree();
 	if (settings.syscalls && !on_path("strace")) {
 		fputs("compare: strace is missing: system calls are not counted\n", stderr);
 		settings.syscalls = false;
 	}
+	if (asked.suites.n) {
+		finish_suites(&asked);
+		return;
+	}
+	if (asked.peers.n || asked.locals || settings.save || settings.report)
+		options_bad("option", "peers and results are of suites: --suite is wanted");
+	if (!settings.repeats)
+		settings.repeats = full ? 5 : 3;
+	if (!settings.cycles)
+		settings.cycles = 2;
 	if (full)
 		configs_full(&list[ALLOCATOR]);
 	else if (quick)

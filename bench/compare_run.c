@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* compare_run - start one program with one side's environment, and read what it reports. */
+/* compare_run - start one program with a peer's environment, and read what it reports. */
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -9,14 +9,16 @@
 #include <unistd.h>
 
 #include "compare.h"
+#include "compare_json.h"
 
-#define MAX_ARGS 40
-#define TEXT	 65536
+#define MAX_ARGS  64
+#define CHUNK	  65536 /* bytes read at once */
+#define EXIT_SKIP 77
 
 struct command {
 	char *argv[MAX_ARGS];
 	unsigned n;
-	char text[8192]; /* what argv points into */
+	char text[16384]; /* what argv points into */
 	size_t used;
 };
 
@@ -43,89 +45,149 @@ static void add_number(struct command *c, const char *option, unsigned n)
 	add(c, digits, "");
 }
 
-static void add_preload(struct command *cmd, const char *first, const char *second)
-{
-	char buf[8192];
-
-	snprintf(buf, sizeof(buf), "%s:%s", first, second);
-	add(cmd, "LD_PRELOAD=", buf);
-}
-
-static void add_jemalloc(struct command *cmd, const struct config *c)
-{
-	char buf[128], decay[64] = "";
-
-	if (c->setting != SETTING_DEFAULT)
-		snprintf(decay, sizeof(decay), "dirty_decay_ms:%d,", c->setting);
-	snprintf(buf, sizeof(buf), "%sbackground_thread:%s", decay,
-		 c->background ? "true" : "false");
-	add(cmd, "MALLOC_CONF=", buf);
-}
-
-static void add_tcmalloc(struct command *cmd, const struct config *c)
-{
-	char rate[16];
-
-	/* The caller's own would make something else of the default. */
-	add(cmd, "--unset=TCMALLOC_AGGRESSIVE_DECOMMIT", "");
-	add(cmd, "--unset=TCMALLOC_RELEASE_RATE", "");
-	snprintf(rate, sizeof(rate), "%d", c->setting);
-	if (c->setting == SETTING_AGGRESSIVE)
-		add(cmd, "TCMALLOC_AGGRESSIVE_DECOMMIT=1", "");
-	else if (c->setting != SETTING_DEFAULT)
-		add(cmd, "TCMALLOC_RELEASE_RATE=", rate);
-}
+/* Of the caller's: they would make something else of a peer's settings. */
+static const char *const foreign[] = {
+	"LD_PRELOAD",
+	"PTRECLAIM_CONF",
+	"MALLOC_CONF",
+	"GLIBC_TUNABLES",
+	"TCMALLOC_AGGRESSIVE_DECOMMIT",
+	"TCMALLOC_RELEASE_RATE",
+	"MIMALLOC_PURGE_DELAY",
+	"MIMALLOC_RESET_DELAY",
+};
 
 /* Environment goes through env(1) and not through ours: strace must not be preloaded itself. */
-static void add_environment(struct command *cmd, const struct settings *s, const struct config *c,
-			    enum side side)
+static void add_environment(struct command *cmd, const struct peer *p)
 {
-	const char *allocator = s->allocator[c->allocator];
-	char buf[8192];
-
 	add(cmd, "env", "");
-	if (c->allocator == TCMALLOC)
-		add_tcmalloc(cmd, c);
-	else
-		add_jemalloc(cmd, c);
-	if (side == STOCK)
-		add(cmd, "LD_PRELOAD=", allocator);
-	else if (c->allocator == TCMALLOC)
-		/* The library takes tcmalloc's place at its functions by coming before it. */
-		add_preload(cmd, s->library, allocator);
-	else
-		add_preload(cmd, allocator, s->library);
-	snprintf(buf, sizeof(buf), "stats_print:true%s%s%s%s", c->backend ? ",backend:" : "",
-		 c->backend ? c->backend : "", s->conf ? "," : "", s->conf ? s->conf : "");
-	add(cmd, "PTRECLAIM_CONF=", buf);
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		add(cmd, "--unset=", foreign[i]);
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->var_count; i++)
+		add(cmd, p->vars[i], "");
+	if (p->preload[0])
+		add(cmd, "LD_PRELOAD=", p->preload);
 }
 
-static void add_program(struct command *cmd, const struct settings *s, const struct config *c)
+static void add_option(struct command *cmd, const char *name, const char *value)
 {
-	add(cmd, s->bench, c->pair ? "/pair" : "/churn");
-	add(cmd, "--json", "");
-	if (c->pair)
+	if (!value)
 		return;
-	add(cmd, "--profile", "");
-	add(cmd, c->profile, "");
-	add(cmd, "--touch", "");
-	add(cmd, c->touch, "");
-	add_number(cmd, "--threads", c->threads);
-	add_number(cmd, "--cycles", s->cycles);
-	if (s->live) {
-		add(cmd, "--live", "");
-		add(cmd, s->live, "");
+	add(cmd, name, "");
+	add(cmd, value, "");
+}
+
+static void add_churn(struct command *cmd, const struct work *w)
+{
+	bool soak = w->workload && !strcmp(w->workload, "soak");
+
+	add(cmd, settings.bench, "/churn");
+	add(cmd, "--json", "");
+	/* What is the default is not said: it need not be known. */
+	add_option(cmd, "--workload", w->workload);
+	add_option(cmd, "--profile", w->profile);
+	add_option(cmd, "--touch", w->touch);
+	add_option(cmd, "--fill", w->fill);
+	add_number(cmd, "--threads", w->threads);
+	if (!w->workload)
+		add_number(cmd, "--cycles", settings.cycles);
+	if (soak && settings.minutes)
+		add_number(cmd, "--minutes", settings.minutes);
+	add_option(cmd, "--live", settings.live);
+	if (w->latency)
+		add(cmd, "--latency", "");
+	if (w->series)
+		add(cmd, "--series", "");
+	if (w->no_aligned)
+		add(cmd, "--no-aligned", "");
+}
+
+/* A script of the source tree: what it starts gets the environment, it itself does not. */
+static void add_real(struct command *cmd, const struct peer *p, const struct work *w)
+{
+	add_environment(cmd, NULL);
+	add(cmd, BENCH_SOURCE, "/real");
+	add(cmd, w->workload, "");
+	add(cmd, "--build", "");
+	add(cmd, settings.bench, "/..");
+	for (unsigned i = 0; i < p->var_count; i++)
+		add_option(cmd, "--env", p->vars[i]);
+	if (p->preload[0]) {
+		add(cmd, "--env", "");
+		add(cmd, "LD_PRELOAD=", p->preload);
 	}
 }
 
-static void slurp(FILE *f, char *buf, size_t cap)
+static void add_program(struct command *cmd, const struct peer *p, const struct work *w)
 {
-	rewind(f);
-	buf[fread(buf, 1, cap - 1, f)] = '\0';
+	if (w->program == RUN_REAL && p) {
+		add_real(cmd, p, w);
+		return;
+	}
+	add_environment(cmd, p);
+	switch (w->program) {
+	case RUN_PAIR:
+		add(cmd, settings.bench, "/pair");
+		add(cmd, "--json", "");
+		break;
+	case RUN_IDLE:
+		add(cmd, settings.bench, "/idle");
+		break;
+	case RUN_MICRO:
+		add(cmd, settings.bench, "/micro");
+		add(cmd, "--benchmark_format=json", "");
+		if (w->workload)
+			add(cmd, "--benchmark_filter=", w->workload);
+		break;
+	case RUN_INSTRUCTIONS:
+		add(cmd, BENCH_SOURCE, "/instructions");
+		add(cmd, "--json", "");
+		add(cmd, "--build", "");
+		add(cmd, settings.bench, "/..");
+		break;
+	case RUN_CHURN:
+	case RUN_REAL:
+		add_churn(cmd, w);
+		break;
+	}
 }
 
-/* Run to its end: its wait status. What it wrote comes back in out and err, each of TEXT bytes. */
-static int start(struct command *cmd, char *out, char *err)
+/* All of a file, never NULL; the caller's to free. */
+static char *slurp(FILE *f)
+{
+	char *buf = NULL;
+	size_t used = 0;
+
+	rewind(f);
+	do {
+		char *more = realloc(buf, used + CHUNK + 1);
+
+		if (!more) {
+			perror("compare");
+			exit(1);
+		}
+		buf = more;
+		used += fread(buf + used, 1, CHUNK, f);
+	} while (!feof(f) && !ferror(f));
+	buf[used] = '\0';
+	return buf;
+}
+
+/* What a program printed on its two outputs. */
+struct printed {
+	char *out, *err;
+};
+
+static void printed_free(struct printed *p)
+{
+	free(p->out);
+	free(p->err);
+}
+
+/* Run to its end: its wait status. */
+static int start(struct command *cmd, struct printed *printed)
 {
 	FILE *fout = tmpfile(), *ferr = tmpfile();
 	int status = -1;
@@ -134,6 +196,8 @@ static int start(struct command *cmd, char *out, char *err)
 		perror("compare: tmpfile");
 		exit(1);
 	}
+	/* The child would print again what is still in our buffer. */
+	(void)fflush(NULL);
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -144,31 +208,59 @@ static int start(struct command *cmd, char *out, char *err)
 	}
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	slurp(fout, out, TEXT);
-	slurp(ferr, err, TEXT);
-	fclose(fout);
-	fclose(ferr);
+	printed->out = slurp(fout);
+	printed->err = slurp(ferr);
+	(void)fclose(fout);
+	(void)fclose(ferr);
 	/* ld.so only warns, and another malloc would be measured under the allocator's name. */
-	return strstr(err, "cannot be preloaded") ? -1 : status;
+	return strstr(printed->err, "cannot be preloaded") ? -1 : status;
 }
 
-static bool execute(struct command *cmd, char *out, char *err)
+/* The last line that says something, without its line break. */
+static const char *last_line(char *text)
 {
-	int status = start(cmd, out, err);
+	char *last = text, *save = NULL;
+
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save))
+		last = l;
+	return last;
+}
+
+/* The length of the first ones. */
+static size_t few_lines(const char *text)
+{
+	const char *end = text;
+
+	for (unsigned i = 0; i < 6 && *end; i++) {
+		end += strcspn(end, "\n");
+		end += *end != '\0';
+	}
+	return (size_t)(end - text);
+}
+
+static bool execute(struct command *cmd, struct printed *printed)
+{
+	int status = start(cmd, printed);
 
 	if (!status)
 		return true;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SKIP) {
+		char *said = printed->out[0] ? printed->out : printed->err;
+
+		fprintf(stderr, "compare: left out: %s\n", last_line(said));
+		return false;
+	}
 	fprintf(stderr, "compare: failed with %s %d:", WIFSIGNALED(status) ? "signal" : "status",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	for (unsigned i = 0; i < cmd->n; i++)
 		fprintf(stderr, " %s", cmd->argv[i]);
-	fprintf(stderr, "\n%s", err);
+	/* The library's statistics may follow what matters. */
+	fprintf(stderr, "\n%.*s", (int)few_lines(printed->err), printed->err);
 	return false;
 }
 
 /*
- * The number that follows a name in text or JSON, on the same line: `name: 12`, `"name": 12`,
- * `name ........ 12`. NAN if the name is not there as a whole word.
+ * The number that follows a name in text, on the same line. NAN if the name is not there as a whole word.
  */
 static double number_after(const char *text, const char *name)
 {
@@ -186,12 +278,6 @@ static double number_after(const char *text, const char *name)
 			return strtod(q, NULL);
 	}
 	return NAN;
-}
-
-static void values_clear(struct values *v)
-{
-	for (unsigned i = 0; i < METRIC_COUNT; i++)
-		v->v[i] = NAN;
 }
 
 /*
@@ -228,32 +314,115 @@ static void read_counters(const char *err, struct values *out)
 
 bool run_preloadable(const char *library)
 {
-	static char text[TEXT], err[TEXT];
 	struct command cmd = {.n = 0};
+	struct printed printed;
 
 	add(&cmd, "env", "");
 	add(&cmd, "LD_PRELOAD=", library);
 	add(&cmd, "true", "");
-	return !start(&cmd, text, err);
+	int status = start(&cmd, &printed);
+
+	printed_free(&printed);
+	return !status;
 }
 
-bool run_once(const struct settings *s, const struct config *c, enum side side, struct values *out)
+bool run_line(const char *const *argv, char *line, size_t cap)
 {
-	static char text[TEXT], err[TEXT];
 	struct command cmd = {.n = 0};
+	struct printed printed;
 
-	add_environment(&cmd, s, c, side);
-	add_program(&cmd, s, c);
-	values_clear(out);
-	if (!execute(&cmd, text, err))
-		return false;
+	while (*argv)
+		add(&cmd, *argv++, "");
+	int status = start(&cmd, &printed);
+
+	snprintf(line, cap, "%.*s", (int)strcspn(printed.out, "\n"), printed.out);
+	if (!line[0])
+		snprintf(line, cap, "%.*s", (int)strcspn(printed.err, "\n"), printed.err);
+	printed_free(&printed);
+	return !status;
+}
+
+static void read_members(const char *text, struct values *out)
+{
 	for (unsigned i = 0; i < METRIC_COUNT; i++) {
 		if (metric_info[i].member)
-			out->v[i] = number_after(text, metric_info[i].member);
+			out->v[i] = json_number(text, metric_info[i].member);
 	}
-	if (side == OURS)
-		read_counters(err, out);
-	return true;
+	if (isnan(out->v[M_CPU]))
+		out->v[M_CPU] = out->v[M_USER] + out->v[M_SYSTEM];
+}
+
+/* Benches that stand on what is not on every machine; the others are there as this one is. */
+static bool is_built(const struct work *w)
+{
+	char path[sizeof(settings.bench) + 16];
+
+	switch (w->program) {
+	case RUN_REAL:
+		snprintf(path, sizeof(path), BENCH_SOURCE "/real");
+		break;
+	case RUN_INSTRUCTIONS:
+		snprintf(path, sizeof(path), BENCH_SOURCE "/instructions");
+		break;
+	case RUN_MICRO:
+		snprintf(path, sizeof(path), "%s/micro", settings.bench);
+		break;
+	default:
+		return true;
+	}
+	if (!access(path, X_OK))
+		return true;
+	fprintf(stderr, "compare: left out: %s: %s\n", path, strerror(errno));
+	return false;
+}
+
+/* Lines of one object each become the elements of one member. */
+static char *list_of_lines(const char *lines)
+{
+	static const char head[] = "{\"events\": [", tail[] = "]}\n";
+	size_t cap = strlen(lines) + sizeof(head) + sizeof(tail), n;
+	char *text = malloc(cap);
+
+	if (!text) {
+		perror("compare");
+		exit(1);
+	}
+	n = (size_t)snprintf(text, cap, "%s", head);
+	for (const char *p = lines; *p; p++) {
+		/* The last break ends the list. */
+		if (*p != '\n')
+			text[n++] = *p;
+		else if (p[1])
+			text[n++] = ',';
+	}
+	snprintf(text + n, cap - n, "%s", tail);
+	return text;
+}
+
+bool run_once(const struct peer *p, const struct work *w, struct values *out, char **text)
+{
+	struct command cmd = {.n = 0};
+	struct printed printed;
+
+	values_clear(out);
+	if (!is_built(w))
+		return false;
+	add_program(&cmd, p, w);
+	bool ok = execute(&cmd, &printed);
+
+	if (ok) {
+		read_members(printed.out, out);
+		if (p && p->ours)
+			read_counters(printed.err, out);
+		if (text && w->program == RUN_INSTRUCTIONS) {
+			*text = list_of_lines(printed.out);
+		} else if (text) {
+			*text = printed.out;
+			printed.out = NULL;
+		}
+	}
+	printed_free(&printed);
+	return ok;
 }
 
 /* The line of strace -c's table: `% time, seconds, usecs/call, calls, [errors,] syscall`. */
@@ -281,12 +450,11 @@ static double strace_calls(const char *path, const char *name)
 	return calls;
 }
 
-bool run_strace(const struct settings *s, const struct config *c, enum side side,
-		struct values *out)
+bool run_strace(const struct peer *p, const struct work *w, struct values *out)
 {
-	static char text[TEXT], err[TEXT];
 	static const char *const beside[] = {"mincore", "mmap", "munmap", "futex", "poll", "ppoll"};
 	struct command cmd = {.n = 0};
+	struct printed printed;
 	char path[] = "/tmp/ptreclaim-compare-XXXXXX";
 	int fd = mkstemp(path);
 
@@ -305,10 +473,10 @@ bool run_strace(const struct settings *s, const struct config *c, enum side side
 	add(&cmd, path, "");
 	add(&cmd, "-e", "");
 	add(&cmd, "trace=madvise,process_madvise,mincore,mmap,munmap,futex,poll,ppoll", "");
-	add_environment(&cmd, s, c, side);
-	add_program(&cmd, s, c);
-	bool ok = execute(&cmd, text, err);
+	add_program(&cmd, p, w);
+	bool ok = execute(&cmd, &printed);
 
+	printed_free(&printed);
 	if (ok) {
 		out->v[M_ZAPS] =
 			strace_calls(path, "madvise") + strace_calls(path, "process_madvise");

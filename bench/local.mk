@@ -67,8 +67,23 @@ bench_compare_SOURCES = \
 	bench/compare_configs.c \
 	bench/compare_run.c \
 	bench/compare_judge.c \
-	bench/compare_report.c
+	bench/compare_report.c \
+	$(compare_common) \
+	bench/compare_peers.c \
+	bench/compare_suites.c bench/compare_suites.h \
+	bench/compare_goals.c \
+	bench/compare_tables.c \
+	bench/compare_results.c
+# Where its scripts and results lie: it runs from the build tree.
+bench_compare_CPPFLAGS = $(AM_CPPFLAGS) -DBENCH_SOURCE='"$(abs_top_srcdir)/bench"'
 bench_compare_LDADD = -lm
+# What its unit test looks at, too.
+compare_common = \
+	bench/compare_json.c bench/compare_json.h \
+	bench/compare_stats.c
+
+noinst_PROGRAMS += bench/idle
+bench_idle_SOURCES = bench/idle.c
 
 # The same with the allocator linked, as most services have it.
 if HAVE_JEMALLOC
@@ -99,6 +114,9 @@ bench/private-jemalloc.a: $(STATIC_JEMALLOC) Makefile
 CLEANFILES += bench/private-jemalloc.a bench/private-jemalloc.a.names
 endif
 
+# What becomes of a file of results.
+EXTRA_DIST += bench/report bench/report.jq bench/report.head.html bench/results.jq \
+	scripts/readme-figures scripts/readme-figures.jq
 # Real programs: scripts, run where they lie.
 EXTRA_DIST += bench/real bench/real-redis.sh bench/real-http.sh bench/real-prolog.sh bench/real.pl
 

@@ -169,6 +169,19 @@ tests_unit_t_worker_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_worker_LDADD = tests/unit/libfixture.la
 endif
 
+# compare: what it makes of runs, and suites in small.
+EXTRA_DIST += tests/integration/compare.sh
+if !SANITIZED
+TESTS += tests/integration/compare.sh
+endif
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/t-compare
+TESTS += tests/unit/t-compare
+tests_unit_t_compare_SOURCES = tests/unit/compare.c bench/compare.h $(compare_common)
+tests_unit_t_compare_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir) $(CMOCKA_CFLAGS)
+tests_unit_t_compare_LDADD = -lm $(CMOCKA_LIBS)
+endif
+
 # churn: that it runs clean, and that it would notice.
 TESTS += tests/integration/churn-smoke.sh
 EXTRA_DIST += tests/integration/churn-smoke.sh
