@@ -32,10 +32,10 @@
 #define POLICY_FEW_PAGES 4
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
-/* At most so many are populated for one reuse: allocators hold a lock meanwhile. And where others are
- * about who may wait for that lock, no more than they would have waited for a zap. */
-#define POLICY_POPULATE_PAGES	     512
-#define POLICY_POPULATE_PAGES_SHARED 32
+/* At most so many bytes are populated for one reuse: allocators hold a lock meanwhile. And where others
+ * are about who may wait for that lock, no more than they would have waited for a zap. */
+#define POLICY_POPULATE_BYTES	     ((size_t)2 << 20)
+#define POLICY_POPULATE_BYTES_SHARED ((size_t)128 << 10)
 
 /* What is done with pages that come back. */
 enum policy_kind {
@@ -82,6 +82,13 @@ struct policy_plan policy_plan(size_t range);
 
 /* Is one call that populates so many pages cheaper than the faults of those that will be touched? */
 bool policy_populate_pays(size_t pages, uint32_t untouched);
+
+/*
+ * `pages` of such a range would be populated on the strength of what owners touched so far. The next may be
+ * others, who leave all of it, and no release tells that as long as they have it: between two samples that
+ * confirm what was learned, a class populates half of the budget at most. True: go on, they are counted.
+ */
+bool policy_believes(size_t range, size_t pages);
 
 /* A share: all of them. */
 #define POLICY_ALL UINT32_C(65536)
