@@ -2,17 +2,21 @@
 /* jemalloc_tune - see jemalloc_tune.h. */
 #include "jemalloc_tune.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #include "engine.h"
 #include "jemalloc.h"
+#include "madvise.h"
 #include "os.h"
 #include "tune.h"
 #include "worker.h"
 
 #define MIB_MAX 4
+/* One of them at least comes a while after the mapping, when the arena is there. */
+#define LOOKS 2
 
 /* A name with an arena in it, looked up once: the index is in the place that `at` tells. */
 struct name {
@@ -23,6 +27,8 @@ static struct name dirty_decay, muzzy_decay, dirty_pages;
 static size_t page_size;
 static bool threads_refused;
 static bool arenas_to_come;
+/* How often they are looked for before memory is mapped again, which a new one begins with. */
+static _Atomic unsigned looks = LOOKS;
 
 static void look_up(struct name *n, const char *name, size_t at)
 {
@@ -142,21 +148,43 @@ static void poll_settings(void)
 	decide_threads();
 }
 
-/* The worker's: false when there is nothing more to look for. */
-static bool chore(void)
-{
-	bool tuning = tune_mode() != CONF_TUNE_OFF || tune_holds();
-
-	if (arenas_to_come)
-		arenas_to_come = jemalloc_poll();
-	if (tuning)
-		poll_settings();
-	return arenas_to_come || tune_mode() != CONF_TUNE_OFF || tune_holds();
-}
+static bool chore(void);
 
 static void wanted(void)
 {
 	worker_set_chore(chore);
+}
+
+/* Something was mapped: by whom is not told. In the thread that did, with the allocator's locks held. */
+static void mapped(void)
+{
+	atomic_store(&looks, LOOKS);
+	wanted();
+}
+
+/* Was that the last look before something is mapped? */
+static bool last_look(void)
+{
+	unsigned left = atomic_load(&looks);
+
+	while (left && !atomic_compare_exchange_weak(&looks, &left, left - 1))
+		;
+	return left <= 1;
+}
+
+/* The worker's: false when there is nothing more to look for. */
+static bool chore(void)
+{
+	bool tuning = tune_mode() != CONF_TUNE_OFF || tune_holds(), told = false;
+
+	if (arenas_to_come) {
+		/* Before the look: what is mapped after it is told. */
+		told = last_look() && mappings_tell(mapped);
+		arenas_to_come = jemalloc_poll();
+	}
+	if (tuning)
+		poll_settings();
+	return (arenas_to_come && !told) || tune_mode() != CONF_TUNE_OFF || tune_holds();
 }
 
 void jemalloc_tune_start(enum conf_tune mode, bool to_come)

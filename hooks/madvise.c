@@ -2,6 +2,7 @@
 /* madvise - see madvise.h. */
 #include "madvise.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -219,9 +220,15 @@ EXPORT void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 	return p;
 }
 
+/* Called once, when memory was mapped; NULL: nobody waits for that. */
+static void (*_Atomic grown)(void);
+/* Is the mmap() that others call ours, and not somebody's before us? */
+static bool maps_come;
+
 static void *map(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
 	mmap_fn *chain = chain_mmap();
+	void (*tell)(void);
 	void *p;
 
 	if (!chain) {
@@ -238,6 +245,14 @@ static void *map(void *addr, size_t len, int prot, int flags, int fd, off_t offs
 		watch.addr = ordinary ? (uintptr_t)p : 0;
 		watch.end = ordinary ? (uintptr_t)p + len : 0;
 	}
+	if (__builtin_expect(flags & MAP_ANONYMOUS && atomic_load(&grown), 0)) {
+		int saved = errno;
+
+		tell = atomic_exchange(&grown, NULL);
+		if (tell)
+			tell();
+		errno = saved;
+	}
 	return p;
 }
 
@@ -249,6 +264,14 @@ EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off
 EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
 	return map(addr, len, prot, flags, fd, offset);
+}
+
+bool mappings_tell(void (*fn)(void))
+{
+	if (!maps_come)
+		return false;
+	atomic_store(&grown, fn);
+	return true;
 }
 
 void mappings_watch(void)
@@ -325,8 +348,18 @@ static void straight_on(void)
 }
 #endif
 
+static bool is_ours(const char *name)
+{
+	Dl_info theirs, ours;
+	void *first = dlsym(RTLD_DEFAULT, name);
+
+	return first && dladdr(first, &theirs) && dladdr(&here, &ours) &&
+	       theirs.dli_fbase == ours.dli_fbase;
+}
+
 void madvise_find(void)
 {
+	maps_come = is_ours("mmap");
 	(void)chain_madvise();
 	(void)chain_process_madvise();
 	(void)chain_munmap();

@@ -34,4 +34,10 @@ void madvise_install(uint64_t sweep_ms, void (*first)(void));
 void mappings_watch(void);
 bool mappings_seen(const void *addr, size_t len);
 
+/*
+ * Call fn once, the next time that memory without a file is mapped by a call of mmap(): in the thread that
+ * did, with whatever locks it holds. False: calls of mmap() do not come to us.
+ */
+bool mappings_tell(void (*fn)(void));
+
 #endif

@@ -39,7 +39,7 @@ void worker_kick(void);
 void worker_nudge(void);
 
 /* Something to do about once a second in the worker, until it returns false (and then again from
- * the next worker_set_chore). May allocate. One at a time. */
+ * the next worker_set_chore). May allocate. One at a time. Setting it is for hooks, too. */
 void worker_set_chore(bool (*chore)(void));
 /* Something to do every stats_interval_ms (stats_file). May allocate. Looked at when it next wakes. */
 void worker_set_report(void (*report)(void));

@@ -6,6 +6,7 @@ itests = \
 	tests/integration/fleet.sh \
 	tests/integration/fork.sh \
 	tests/integration/hooks.sh \
+	tests/integration/idle.sh \
 	tests/integration/madvise.sh \
 	tests/integration/observe.sh \
 	tests/integration/matrix.sh \

@@ -96,21 +96,25 @@ fi
 tell set ptreclaim.tune.mode off
 end "off"
 
-# Where there are many arenas their hooks come when they do.
-begin "" dirty_decay_ms:0,narenas:40
-tell busy
-# Which of them the thread gets is not told.
-for ((i = 0; i < 60; i++)); do
-	tell sleep 500
-	tell get ptreclaim.arena.$((i % 3 + 1)).purges
-	[[ $answer == error* ]] || break
+# Where there are many arenas their hooks come when they do; also once nobody looks for them any more
+# before something is mapped.
+for idle in 0 4000; do
+	begin "" dirty_decay_ms:0,narenas:40
+	tell sleep $idle
+	tell busy
+	# Which of them the thread gets is not told.
+	for ((i = 0; i < 60; i++)); do
+		tell sleep 500
+		tell get ptreclaim.arena.$((i % 3 + 1)).purges
+		[[ $answer == error* ]] || break
+	done
+	if [[ $answer == [1-9]* ]]; then
+		ok
+	else
+		fail "late arenas after $idle ms: they have no hooks"
+	fi
+	end "late arenas after $idle ms"
 done
-if [[ $answer == [1-9]* ]]; then
-	ok
-else
-	fail "late arenas: they have no hooks"
-fi
-end "late arenas"
 
 # Advice alone changes nothing.
 begin tune:advise dirty_decay_ms:0,muzzy_decay_ms:1000
