@@ -20,21 +20,26 @@
 
 struct node {
 	_Atomic uintptr_t slot[SLOTS];
+	uintptr_t over; /* of a leaf: its regions' number without the last level, plus one */
 };
 
 static struct node root;
 
 /*
  * The leaf that a thread was at last, which is the one it comes to next: most of a heap lies in one. Nodes
- * are never freed, so what it points to is right for good; `resets` is for tests. Initial-exec: reading it
- * must never call into the dynamic linker, which may allocate.
+ * are never freed, so it is right for good. One word, read once: a signal's handler, which may unmap or zap,
+ * comes between any two instructions. Initial-exec: reading it must never call into the dynamic linker,
+ * which may allocate.
  */
-static __thread struct {
-	uintptr_t over; /* the regions' number without its last level, plus one */
-	struct node *node;
-	unsigned resets;
-} near __attribute__((tls_model("initial-exec")));
-static unsigned resets;
+static __thread struct node *_Atomic near __attribute__((tls_model("initial-exec")));
+
+/* That leaf, if it is the one for these regions. */
+static inline struct node *near_leaf(uintptr_t over)
+{
+	struct node *n = atomic_load_explicit(&near, memory_order_relaxed);
+
+	return n && n->over == over ? n : NULL;
+}
 
 static unsigned slot_of(uintptr_t number, unsigned level)
 {
@@ -45,10 +50,11 @@ static unsigned slot_of(uintptr_t number, unsigned level)
 static _Atomic uintptr_t *leaf(uintptr_t addr, bool make)
 {
 	uintptr_t number = addr >> os_region_shift, over = (number >> LEVEL_BITS) + 1;
-	struct node *n = &root;
+	struct node *n = near_leaf(over);
 
-	if (near.over == over && near.resets == resets)
-		return &near.node->slot[slot_of(number, 0)];
+	if (n)
+		return &n->slot[slot_of(number, 0)];
+	n = &root;
 	for (unsigned level = LEVELS - 1; level > 0; level--) {
 		_Atomic uintptr_t *slot = &n->slot[slot_of(number, level)];
 		uintptr_t next = atomic_load_explicit(slot, memory_order_acquire);
@@ -60,15 +66,15 @@ static _Atomic uintptr_t *leaf(uintptr_t addr, bool make)
 
 			if (!fresh)
 				return NULL;
+			if (level == 1)
+				fresh->over = over;
 			/* Losing this race costs the node: once for each node at worst. */
 			if (atomic_compare_exchange_strong(slot, &next, (uintptr_t)fresh))
 				next = (uintptr_t)fresh;
 		}
 		n = (struct node *)next;
 	}
-	near.over = over;
-	near.node = n;
-	near.resets = resets;
+	atomic_store_explicit(&near, n, memory_order_relaxed);
 	return &n->slot[slot_of(number, 0)];
 }
 
@@ -113,10 +119,9 @@ static struct region *record_in(_Atomic uintptr_t *slot, uintptr_t base)
 static inline uintptr_t nearby(uintptr_t addr)
 {
 	uintptr_t number = addr >> os_region_shift;
+	struct node *n = near_leaf((number >> LEVEL_BITS) + 1);
 
-	if (near.over != (number >> LEVEL_BITS) + 1 || near.resets != resets)
-		return 0;
-	return atomic_load_explicit(&near.node->slot[slot_of(number, 0)], memory_order_acquire);
+	return n ? atomic_load_explicit(&n->slot[slot_of(number, 0)], memory_order_acquire) : 0;
 }
 
 struct region *region_find(uintptr_t addr)
@@ -285,7 +290,8 @@ void region_each(void (*fn)(struct region *r, void *arg), void *arg)
 
 void region_reset(void)
 {
-	resets++;
+	/* Only of this thread: in tests others end before. */
+	near = NULL;
 	for (unsigned i = 0; i < SLOTS; i++)
 		atomic_store(&root.slot[i], 0);
 }

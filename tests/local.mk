@@ -97,6 +97,7 @@ engine_tests = \
 	tests/unit/t-limits \
 	tests/unit/t-model \
 	tests/unit/t-modes \
+	tests/unit/t-nearby \
 	tests/unit/t-page \
 	tests/unit/t-policy \
 	tests/unit/t-populate \
@@ -136,6 +137,9 @@ tests_unit_t_model_LDADD = tests/unit/libfixture.la
 tests_unit_t_modes_SOURCES = tests/unit/modes.c
 tests_unit_t_modes_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_modes_LDADD = tests/unit/libfixture.la
+tests_unit_t_nearby_SOURCES = tests/unit/nearby.c
+tests_unit_t_nearby_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_nearby_LDADD = tests/unit/libfixture.la
 tests_unit_t_page_SOURCES = tests/unit/page.c
 tests_unit_t_page_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_page_LDADD = tests/unit/libfixture.la
