@@ -225,7 +225,8 @@ static __attribute__((noinline)) void flush_ahead(uintptr_t addr, uintptr_t end)
 static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
 {
 	struct policy_plan p = policy_plan(s->range);
-	size_t most = shared ? POLICY_POPULATE_PAGES_SHARED : POLICY_POPULATE_PAGES;
+	size_t most =
+		(shared ? POLICY_POPULATE_BYTES_SHARED : POLICY_POPULATE_BYTES) >> os_page_shift;
 	uint64_t more = 0;
 
 	s->untouched = p.untouched;
@@ -259,16 +260,18 @@ static void populate(const struct runs *s)
 	gone = (to - s->start - s->there) >> os_page_shift;
 	if (!policy_populate_pays(gone, s->untouched) ||
 	    !policy_fits(policy_excess(gone, s->untouched)) ||
-	    atomic_load_explicit(&engine.pressure, memory_order_relaxed))
+	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) || !engine_acts())
 		return;
 	stats_add(STAT_SYS_POPULATE, 1);
 	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
-	if (!r) {
-		stats_add(STAT_POPULATED, bytes(gone));
-		keep_part(NULL, from, to, s->untouched);
-	} else if (r != -ENOMEM && r != -EAGAIN && r != -EINTR) {
+	if (r && r != -ENOMEM && r != -EAGAIN && r != -EINTR) {
 		policy_no_populate();
+		return;
 	}
+	if (!r)
+		stats_add(STAT_POPULATED, bytes(gone));
+	/* Also where memory ran out in the middle: what is there is not there because of an owner. */
+	keep_part(NULL, from, to, s->untouched);
 }
 
 /* Pages of [addr, end) become the owner's, those before addr are already. False: some would not land. */

@@ -32,10 +32,10 @@
 #define POLICY_FEW_PAGES 4
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
-/* At most so many are populated for one reuse: allocators hold a lock meanwhile. And where others are
- * about who may wait for that lock, no more than they would have waited for a zap. */
-#define POLICY_POPULATE_PAGES	     512
-#define POLICY_POPULATE_PAGES_SHARED 32
+/* At most so many bytes are populated for one reuse: allocators hold a lock meanwhile. And where others
+ * are about who may wait for that lock, no more than they would have waited for a zap. */
+#define POLICY_POPULATE_BYTES	     ((size_t)2 << 20)
+#define POLICY_POPULATE_BYTES_SHARED ((size_t)128 << 10)
 
 /* What is done with pages that come back. */
 enum policy_kind {

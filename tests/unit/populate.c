@@ -202,6 +202,62 @@ static void strangers_are_left_alone(void **state)
 	assert_calls(NONE);
 }
 
+/* The kill file exists, or the mode is another: a process behaves as if nobody were there. */
+static void not_while_it_does_not_act(void **state)
+{
+	(void)state;
+	teach(300, 300);
+	engine_pause(true);
+	assert_int_equal(take(0, 300, ENGINE_ZERO), ENGINE_OK);
+	assert_calls(NONE);
+	engine_pause(false);
+	engine_set_mode(CONF_OBSERVE);
+	fake_log_clear();
+	assert_int_equal(take(300, 200, ENGINE_ZERO), ENGINE_OK);
+	engine_set_mode(CONF_ON);
+	assert_calls(NONE);
+}
+
+/* Some of it may be there all the same: not to be taken for what an owner touched. */
+static void a_part_that_was_populated_counts_as_kept(void **state)
+{
+	(void)state;
+	teach(300, 300);
+	fake_mapped(fake_addr(0, 299), fake_pages(1), false);
+	assert_int_equal(take(0, 300, ENGINE_ZERO), ENGINE_OK);
+	assert_int_equal(policy_kept_pages(), 300);
+}
+
+static int setup_64k(void **state)
+{
+	os_init_sizes(65536);
+	fixture_start(CONF_BACKEND_DONTNEED, 512 * MIB);
+	(void)state;
+	policy_set_costs(&usual);
+	return 0;
+}
+
+static int teardown_64k(void **state)
+{
+	int r = fixture_teardown(state);
+
+	os_init_sizes(4096);
+	return r;
+}
+
+/* It is the bytes that take the time. */
+static void large_pages_are_fewer(void **state)
+{
+	(void)state;
+	policy_init(512 * MIB);
+	alloc_map(0, 0, 1000);
+	teach(300, 300);
+	assert_int_equal(take(0, 300, ENGINE_ZERO), ENGINE_OK);
+	assert_calls("populate 0.0+32", NONE);
+	assert_int_equal(take(300, 300, ENGINE_ZERO | ENGINE_SHARED), ENGINE_OK);
+	assert_calls("populate 0.300+2", NONE);
+}
+
 static void expect_plan(const struct policy_costs *c, size_t keep, size_t populate)
 {
 	struct policy_plan p;
@@ -361,6 +417,9 @@ int main(void)
 		T(a_kernel_that_cannot_is_left_alone),
 		T(one_that_will_not_now_is_asked_again),
 		T(strangers_are_left_alone),
+		T(not_while_it_does_not_act),
+		T(a_part_that_was_populated_counts_as_kept),
+		cmocka_unit_test_setup_teardown(large_pages_are_fewer, setup_64k, teardown_64k),
 		T(costs_decide),
 		T(a_few_pages_do_not_pay_for_a_call),
 		T(kinds_do_as_they_are_called),
