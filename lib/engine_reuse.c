@@ -260,7 +260,8 @@ static void populate(const struct runs *s)
 	gone = (to - s->start - s->there) >> os_page_shift;
 	if (!policy_populate_pays(gone, s->untouched) ||
 	    !policy_fits(policy_excess(gone, s->untouched)) ||
-	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) || !engine_acts())
+	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) || !engine_acts() ||
+	    !policy_believes(s->range, gone))
 		return;
 	stats_add(STAT_SYS_POPULATE, 1);
 	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);

@@ -18,16 +18,18 @@
 #define SAMPLE_KEPT  2	/* of one of which something is: most releases cannot be sampled */
 #define EXPLORE_EVERY                                                                              \
 	32 /* reuses of which one keeps nothing, so that there is something to learn */
-#define LOOSE  (ONE * 3 / 4)   /* share of touched pages in front below which there is no prefix */
-#define NEARLY (ONE * 31 / 32) /* a share from which on it is as good as all */
+#define EXPLORE_DOUBTED 4 /* the same where nothing is believed before the next sample */
+#define LOOSE		(ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
+#define NEARLY		(ONE * 31 / 32) /* a share from which on it is as good as all */
 
 struct class
 {
-	_Atomic int32_t touched;  /* share of the range, from its start, that most touch */
-	_Atomic int32_t keep;	  /* that many enough touch for keeping it */
-	_Atomic int32_t populate; /* the same for populating it */
-	_Atomic int32_t excess;	  /* share of what is kept that an owner leaves, on average */
-	_Atomic uint32_t samples; /* so far */
+	_Atomic int32_t touched;   /* share of the range, from its start, that most touch */
+	_Atomic int32_t keep;	   /* that many enough touch for keeping it */
+	_Atomic int32_t populate;  /* the same for populating it */
+	_Atomic int32_t excess;	   /* share of what is kept that an owner leaves, on average */
+	_Atomic uint32_t samples;  /* so far */
+	_Atomic uint32_t believed; /* pages populated since a sample has confirmed `populate` */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
@@ -99,6 +101,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].populate, 0);
 		atomic_store(&classes[i].excess, 0);
 		atomic_store(&classes[i].samples, 0);
+		atomic_store(&classes[i].believed, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		counters[i] = (struct counter){0};
@@ -182,11 +185,43 @@ static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
 	return p;
 }
 
+/* Half of the budget, in pages: two kinds of owners may change at once. */
+static int64_t most_believed(void)
+{
+	int64_t most = atomic_load_explicit(&budget, memory_order_relaxed) / PAGE / 2;
+
+	return most < INT32_MAX ? most : INT32_MAX;
+}
+
+static int64_t believed_of(const struct class *c)
+{
+	return atomic_load_explicit(&c->believed, memory_order_relaxed);
+}
+
+static bool doubted(const struct class *c)
+{
+	int64_t most = most_believed();
+
+	return most && believed_of(c) > most;
+}
+
+bool policy_believes(size_t range, size_t pages)
+{
+	struct class *c = class_of(range);
+	int64_t most = most_believed(), before = believed_of(c);
+
+	/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
+	if (most && before <= most)
+		atomic_fetch_add_explicit(&c->believed, (uint32_t)pages, memory_order_relaxed);
+	return before + (int64_t)pages <= most;
+}
+
 struct policy_plan policy_plan(size_t range)
 {
 	const struct class *c = class_of(range);
 	enum policy_kind k = policy_kind();
 	struct policy_plan p = {0};
+	uint32_t every;
 
 	if (__builtin_expect(k != POLICY_LEARN, 0) || !known(c))
 		return plan_unlearned(range, k);
@@ -194,7 +229,8 @@ struct policy_plan policy_plan(size_t range)
 	p.untouched = (uint32_t)share_of(&c->excess);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
-	p.explore = my_counter()->reuses++ % EXPLORE_EVERY == EXPLORE_EVERY - 1;
+	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
+	p.explore = my_counter()->reuses++ % every == every - 1;
 	if (p.explore || !policy_fits(policy_excess(p.keep, p.untouched))) {
 		p.keep = 0;
 		p.populate = 0;
@@ -291,6 +327,8 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 		share = 0;
 	else
 		share = (int32_t)(touched * ONE / range);
+	if (share >= share_of(&c->populate))
+		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);

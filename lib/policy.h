@@ -83,6 +83,13 @@ struct policy_plan policy_plan(size_t range);
 /* Is one call that populates so many pages cheaper than the faults of those that will be touched? */
 bool policy_populate_pays(size_t pages, uint32_t untouched);
 
+/*
+ * `pages` of such a range would be populated on the strength of what owners touched so far. The next may be
+ * others, who leave all of it, and no release tells that as long as they have it: between two samples that
+ * confirm what was learned, a class populates half of the budget at most. True: go on, they are counted.
+ */
+bool policy_believes(size_t range, size_t pages);
+
 /* A share: all of them. */
 #define POLICY_ALL UINT32_C(65536)
 /* What `pages` add to the excess, in 1/1024 page, if this share will not be touched. */

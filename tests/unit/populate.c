@@ -228,6 +228,35 @@ static void a_part_that_was_populated_counts_as_kept(void **state)
 	assert_int_equal(policy_kept_pages(), 300);
 }
 
+/* What owners have touched so far says nothing of those to come: until one is seen to, no more is populated
+ * than the budget is, and nothing where there is none. */
+static void belief_is_limited(void **state)
+{
+	(void)state;
+	policy_init(700 * os_page_size);
+	teach(300, 300);
+	for (unsigned r = 1; r < 8; r++) {
+		alloc_map(r, 0, 512);
+		assert_int_equal(engine_reuse(fake_addr(r, 0), fake_pages(300), ENGINE_ZERO),
+				 ENGINE_OK);
+	}
+	assert_in_range(populated(), 300, 700);
+	/* One that touches less confirms nothing. */
+	policy_learn(300, 300, 2, 2);
+	assert_int_equal(take(0, 300, ENGINE_ZERO), ENGINE_OK);
+	assert_in_range(populated(), 300, 700);
+	policy_learn(300, 300, 300, 300);
+	alloc_map(8, 0, 512);
+	assert_int_equal(engine_reuse(fake_addr(8, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
+	assert_in_range(populated(), 600, 1000);
+	engine_set_keep_bytes(0);
+	policy_learn(300, 300, 300, 300);
+	fake_log_clear();
+	alloc_map(9, 0, 512);
+	assert_int_equal(engine_reuse(fake_addr(9, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
+	assert_calls(NONE);
+}
+
 static int setup_64k(void **state)
 {
 	os_init_sizes(65536);
@@ -419,6 +448,7 @@ int main(void)
 		T(strangers_are_left_alone),
 		T(not_while_it_does_not_act),
 		T(a_part_that_was_populated_counts_as_kept),
+		T(belief_is_limited),
 		cmocka_unit_test_setup_teardown(large_pages_are_fewer, setup_64k, teardown_64k),
 		T(costs_decide),
 		T(a_few_pages_do_not_pay_for_a_call),
