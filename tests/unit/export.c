@@ -467,7 +467,7 @@ static void test_metrics_pid(void **state)
 	in.label_pid = true;
 	assert_samples(render(export_metrics), true);
 	assert_has(out, "\nptreclaim_zapped_bytes_total{pid=\"4242\"} 1012\n");
-	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1018\n");
+	assert_has(out, "\nptreclaim_flushes_total{cause=\"age\",pid=\"4242\"} 1019\n");
 }
 
 static void test_metrics_histogram(void **state)
