@@ -147,6 +147,25 @@ static void nothing_is_while_exploring(void **state)
 	assert_int_equal(count_of(STAT_SYS_POPULATE), 31);
 }
 
+/* Where the kernel cannot populate and nothing is pending any more, each release could be looked at. */
+static void few_are_looked_at(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	policy_no_populate();
+	teach(20, 20);
+	before = count_of(STAT_SYS_MINCORE);
+	for (unsigned i = 0; i < 640; i++) {
+		assert_int_equal(take(0, 20, ENGINE_ZERO), ENGINE_OK);
+		fake_live(fake_addr(0, 0), fake_pages(20), true);
+		fake_write(fake_addr(0, 0), fake_pages(20));
+		assert_true(alloc_free(0, 0, 20));
+		flush_all();
+	}
+	assert_in_range(count_of(STAT_SYS_MINCORE) - before, 10, 20);
+}
+
 /* Also where pages need not read zero. */
 static void exploring_zaps_what_is_pending(void **state)
 {
@@ -513,6 +532,7 @@ int main(void)
 		T(what_stays_behind_is_not_counted),
 		T(what_stays_beyond_it_is_not_counted),
 		T(nothing_is_while_exploring),
+		T(few_are_looked_at),
 		T(exploring_zaps_what_is_pending),
 		T(zapping_all_leaves_others_alone),
 		T(populated_pages_count),
