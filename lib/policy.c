@@ -16,6 +16,7 @@
 #define SAMPLE_NEW   8	/* of a class that is not: one release in so many is sampled */
 #define SAMPLE_KNOWN 64 /* of one that is, and of which nothing is kept */
 #define SAMPLE_KEPT  2	/* of one of which something is: most releases cannot be sampled */
+#define SAMPLE_REST  32 /* but once one of a class could be, so many are not asked again */
 #define EXPLORE_EVERY                                                                              \
 	32 /* reuses of which one keeps nothing, so that there is something to learn */
 #define EXPLORE_DOUBTED 4 /* the same where nothing is believed before the next sample */
@@ -50,6 +51,7 @@ static struct {
 
 struct counter {
 	uint32_t samples, reuses;
+	uint8_t rest[POLICY_CLASSES]; /* releases of a class that are not looked at */
 } __attribute__((aligned(64)));
 
 static struct counter counters[STATS_SHARDS];
@@ -274,10 +276,16 @@ bool policy_wants_sample(size_t range)
 {
 	const struct class *c;
 	unsigned every;
+	uint8_t *rest;
 
 	if (range <= POLICY_FEW_PAGES)
 		return false;
 	c = class_of(range);
+	rest = &my_counter()->rest[c - classes];
+	if (*rest && !doubted(c)) {
+		--*rest;
+		return false;
+	}
 	every = !known(c) ? SAMPLE_NEW : share_of(&c->keep) ? SAMPLE_KEPT : SAMPLE_KNOWN;
 	return my_counter()->samples++ % every == 0;
 }
@@ -329,6 +337,8 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 		share = (int32_t)(touched * ONE / range);
 	if (share >= share_of(&c->populate))
 		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
+	if (known(c) && share_of(&c->keep))
+		my_counter()->rest[c - classes] = SAMPLE_REST;
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);

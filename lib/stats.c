@@ -25,6 +25,7 @@ static void thread_ends(void *shard)
 {
 	stats_mine.alone = NULL;
 	stats_mine.shard = &stats_shards[STATS_ALONE];
+	stats_mine.index = STATS_ALONE;
 	atomic_store_explicit(&((struct stats_shard *)shard)->taken, false, memory_order_release);
 }
 

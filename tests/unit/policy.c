@@ -61,6 +61,40 @@ static void a_few_samples_are_not_believed(void **state)
 	assert_int_equal(prefix(300), 300);
 }
 
+/* Most is most also of as few as are believed. */
+static void half_of_a_few_is_not_most(void **state)
+{
+	(void)state;
+	teach(300, 2, 2);
+	teach(300, 300, 2);
+	assert_in_range(policy_plan(300).touched, 1, 3);
+}
+
+static unsigned explores(size_t range)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 64; i++)
+		n += policy_plan(range).explore;
+	return n;
+}
+
+/* A class that has populated as much as it may is looked at more often, until a sample confirms it. */
+static void what_is_doubted_is_explored(void **state)
+{
+	(void)state;
+	teach(300, 300, 10);
+	assert_int_equal(explores(300), 2);
+	assert_true(policy_believes(300, 1));
+	assert_false(policy_believes(300, 1000000));
+	assert_false(policy_believes(300, 1));
+	assert_true(policy_believes(500, 1));
+	assert_int_equal(explores(300), 16);
+	teach(300, 300, 1);
+	assert_int_equal(explores(300), 2);
+	assert_true(policy_believes(300, 1));
+}
+
 static void dense_owners_are_learned(void **state)
 {
 	size_t zero = 0;
@@ -281,6 +315,8 @@ int main(void)
 		cmocka_unit_test_setup(what_stays_is_within_the_budget, setup),
 		cmocka_unit_test_setup(a_budget_changes_while_running, setup),
 		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
+		cmocka_unit_test_setup(half_of_a_few_is_not_most, setup),
+		cmocka_unit_test_setup(what_is_doubted_is_explored, setup),
 		cmocka_unit_test_setup(dense_owners_are_learned, setup),
 		cmocka_unit_test_setup(sparse_owners_are_learned, setup),
 		cmocka_unit_test_setup(a_change_is_followed, setup),

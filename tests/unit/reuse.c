@@ -352,6 +352,56 @@ static void refused_reuse_gives_back_what_it_took(void **state)
 	assert_calls("dontneed 0.400+112", NONE);
 }
 
+/* What a set on the stack is made of before it is cleared. */
+static __attribute__((noinline)) void leave_ones_behind(void)
+{
+	volatile unsigned char stack[16384];
+
+	for (size_t i = 0; i < sizeof(stack); i++)
+		stack[i] = 0xff;
+}
+
+/* Nothing outside a range is touched, whatever lay on the stack. */
+static void only_its_own_range_is_looked_at(void **state)
+{
+	(void)state;
+	use_region(0);
+	teach(20, 20);
+	teach(60, 60);
+	assert_true(alloc_free(0, 400, 10));
+	assert_true(alloc_free(0, 415, 5));
+	fake_log_clear();
+	leave_ones_behind();
+	assert_int_equal(engine_reuse(fake_addr(0, 400), fake_pages(20), true), ENGINE_STRANGERS);
+	assert_calls("zero 0.400+10", "zero 0.415+5", NONE);
+	/* The same for a reuse that meets a flight which does not land, with strangers before it. */
+	assert_true(alloc_free(0, 440, 20));
+	struct region *r = region_get(fake_page(0, 0));
+	unsigned n;
+	REGION_SET(set);
+
+	assert_int_equal(region_claim(r, set, &n), REGION_PIECES);
+	assert_true(alloc_free(0, 400, 20));
+	fake_live(fake_addr(0, 420), fake_pages(1), true);
+	fake_log_clear();
+	leave_ones_behind();
+	assert_int_equal(engine_reuse(fake_addr(0, 400), fake_pages(60), true), ENGINE_BUSY);
+	assert_calls("zero 0.400+20", NONE);
+}
+
+/* Pages that are given up twice are pending once. */
+static void a_page_is_pending_once(void **state)
+{
+	(void)state;
+	use_region(0);
+	assert_true(alloc_free(0, 0, 10));
+	assert_true(alloc_free(0, 5, 20));
+	assert_int_equal(batch_bytes_exact(), 25 * os_page_size);
+	flush_all();
+	assert_true(alloc_free(0, 20, 20));
+	assert_int_equal(batch_bytes_exact(), 15 * os_page_size);
+}
+
 static void strangers_are_named(void **state)
 {
 	(void)state;
@@ -387,6 +437,8 @@ int main(void)
 		TEST(what_is_kept_unasked_has_to_fit),
 		TEST(what_is_in_flight_is_not_given_out),
 		TEST(refused_reuse_gives_back_what_it_took),
+		TEST(only_its_own_range_is_looked_at),
+		TEST(a_page_is_pending_once),
 		TEST(strangers_are_named),
 	};
 
