@@ -22,7 +22,7 @@ struct runs {
 	size_t range; /* pages of the whole reuse */
 	bool zero;
 	/* Share of those that stay which the owner will not touch, in 1/65536; from touched_to on, all. */
-	uint32_t untouched;
+	uint32_t untouched, unpopulated;
 	uintptr_t touched_to, keep_to;
 	uintptr_t populate_to; /* before it, those that are gone are populated */
 	uintptr_t there_to;    /* from the start to here, all stayed */
@@ -45,7 +45,7 @@ static void runs_begin(struct runs *s, uintptr_t addr, size_t len, bool zero)
 	s->start = addr;
 	s->range = len >> os_page_shift;
 	s->zero = zero;
-	s->untouched = 0;
+	s->untouched = s->unpopulated = 0;
 	s->touched_to = s->keep_to = s->populate_to = s->there_to = addr;
 	s->there = 0;
 	s->n = 0;
@@ -230,6 +230,7 @@ static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
 	uint64_t more = 0;
 
 	s->untouched = p.untouched;
+	s->unpopulated = p.unpopulated;
 	s->touched_to = s->zero ? end : addr + bytes(p.touched);
 	s->populate_to = addr + bytes(p.populate < most ? p.populate : most);
 	s->there_to = addr;
@@ -258,8 +259,8 @@ static void populate(const struct runs *s)
 	if (from >= to)
 		return;
 	gone = (to - s->start - s->there) >> os_page_shift;
-	if (!policy_populate_pays(gone, s->untouched) ||
-	    !policy_fits(policy_excess(gone, s->untouched)) ||
+	if (!policy_populate_pays(gone, s->unpopulated) ||
+	    !policy_fits(policy_excess(gone, s->unpopulated)) ||
 	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) || !engine_acts() ||
 	    !policy_believes(s->range, gone))
 		return;
@@ -271,8 +272,10 @@ static void populate(const struct runs *s)
 	}
 	if (!r)
 		stats_add(STAT_POPULATED, bytes(gone));
+	else
+		policy_disbelieve(s->range);
 	/* Also where memory ran out in the middle: what is there is not there because of an owner. */
-	keep_part(NULL, from, to, s->untouched);
+	keep_part(NULL, from, to, s->unpopulated);
 }
 
 /* Pages of [addr, end) become the owner's, those before addr are already. False: some would not land. */

@@ -29,6 +29,7 @@ struct class
 	_Atomic int32_t keep;	   /* that many enough touch for keeping it */
 	_Atomic int32_t populate;  /* the same for populating it */
 	_Atomic int32_t excess;	   /* share of what is kept that an owner leaves, on average */
+	_Atomic int32_t vain;	   /* the same of what is populated */
 	_Atomic uint32_t samples;  /* so far */
 	_Atomic uint32_t believed; /* pages populated since a sample has confirmed `populate` */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
@@ -102,6 +103,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].keep, 0);
 		atomic_store(&classes[i].populate, 0);
 		atomic_store(&classes[i].excess, 0);
+		atomic_store(&classes[i].vain, 0);
 		atomic_store(&classes[i].samples, 0);
 		atomic_store(&classes[i].believed, 0);
 	}
@@ -218,6 +220,13 @@ bool policy_believes(size_t range, size_t pages)
 	return before + (int64_t)pages <= most;
 }
 
+void policy_disbelieve(size_t range)
+{
+	/* More than any budget has. */
+	atomic_store_explicit(&class_of(range)->believed, (uint32_t)INT32_MAX + 1,
+			      memory_order_relaxed);
+}
+
 struct policy_plan policy_plan(size_t range)
 {
 	const struct class *c = class_of(range);
@@ -229,6 +238,7 @@ struct policy_plan policy_plan(size_t range)
 		return plan_unlearned(range, k);
 	p.touched = prefix_of(range, share_of(&c->touched));
 	p.untouched = (uint32_t)share_of(&c->excess);
+	p.unpopulated = (uint32_t)share_of(&c->vain);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
 	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
@@ -296,11 +306,20 @@ static int32_t touched_by(const int32_t *sorted, unsigned n, uint32_t of)
 	return of ? sorted[(SAMPLES - of) * n / SAMPLES] : 0;
 }
 
+/* Of a prefix, the share that owners leave untouched on average. */
+static int32_t left_of(const int32_t *sorted, unsigned n, int32_t prefix)
+{
+	int64_t left = 0;
+
+	for (unsigned i = 0; i < n && sorted[i] < prefix; i++)
+		left += prefix - sorted[i];
+	return prefix ? (int32_t)(left * ONE / n / prefix) : 0;
+}
+
 /* What the remembered samples come to. */
 static void conclude(struct class *c, unsigned n)
 {
 	int32_t sorted[SAMPLES] = {0}, keep, populate;
-	int64_t left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		int32_t share = share_of(&c->newest[i]);
@@ -312,12 +331,13 @@ static void conclude(struct class *c, unsigned n)
 	}
 	keep = touched_by(sorted, n, cost(&costs.keep_of));
 	populate = touched_by(sorted, n, cost(&costs.populate_of));
-	for (unsigned i = 0; i < n && sorted[i] < keep; i++)
-		left += keep - sorted[i];
+	if (populate > keep)
+		populate = keep;
 	atomic_store(&c->touched, touched_by(sorted, n, MOST));
 	atomic_store(&c->keep, keep);
-	atomic_store(&c->populate, populate < keep ? populate : keep);
-	atomic_store(&c->excess, keep ? (int32_t)(left * ONE / n / keep) : 0);
+	atomic_store(&c->populate, populate);
+	atomic_store(&c->excess, left_of(sorted, n, keep));
+	atomic_store(&c->vain, left_of(sorted, n, populate));
 }
 
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)

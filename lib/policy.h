@@ -55,11 +55,12 @@ struct policy_costs {
 
 /* How a range is to be taken back. Pages from its start. */
 struct policy_plan {
-	size_t keep;	    /* of these, those that are there stay */
-	size_t populate;    /* of these, those that are gone are populated */
-	size_t touched;	    /* most owners touch so many; 0: it is not known */
-	uint32_t untouched; /* share of the kept that is expected to stay untouched, in 1/65536 */
-	bool explore;	    /* nothing of it should be there before its owner comes */
+	size_t keep;	      /* of these, those that are there stay */
+	size_t populate;      /* of these, those that are gone are populated */
+	size_t touched;	      /* most owners touch so many; 0: it is not known */
+	uint32_t untouched;   /* share of the kept that is expected to stay untouched, in 1/65536 */
+	uint32_t unpopulated; /* the same of those that are populated */
+	bool explore;	      /* nothing of it should be there before its owner comes */
 };
 
 /* Reset, with a budget of excess RSS in bytes. What things cost stays. */
@@ -89,6 +90,8 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
  * confirm what was learned, a class populates half of the budget at most. True: go on, they are counted.
  */
 bool policy_believes(size_t range, size_t pages);
+/* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
+void policy_disbelieve(size_t range);
 
 /* A share: all of them. */
 #define POLICY_ALL UINT32_C(65536)

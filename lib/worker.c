@@ -19,6 +19,7 @@
 #define MS	    UINT64_C(1000000)
 #define STACK_BYTES ((size_t)128 << 10)
 #define CHORE_MS    1000
+#define COST_TRIES  3	 /* what cannot be measured so often is not */
 #define KILL_MS	    500	 /* how often the kill file is looked for */
 #define PRESSURE_MS 50	 /* and the pressure trigger, while something is pending */
 #define PRESSED_MS  2000 /* how long a trigger holds */
@@ -218,13 +219,17 @@ static void do_chore(struct duties *d, uint64_t now)
 /* Once there is something to go by. A child's machine is its parent's. */
 static void measure_costs(void)
 {
-	static _Atomic bool done;
+	static unsigned tries = COST_TRIES;
 	struct policy_costs c;
 
-	if (batch_idle() || atomic_exchange(&done, true))
+	if (!tries || batch_idle())
 		return;
-	if (cost_measure(&c))
-		policy_set_costs(&c);
+	if (!cost_measure(&c)) {
+		tries--;
+		return;
+	}
+	tries = 0;
+	policy_set_costs(&c);
 }
 
 static void do_duties(struct duties *d, uint64_t now, struct flight *f)

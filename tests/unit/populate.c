@@ -270,7 +270,11 @@ static void one_that_will_not_now_is_asked_again(void **state)
 	assert_int_equal(take(0, 100, ENGINE_ZERO), ENGINE_OK);
 	assert_int_equal(populated(), 0);
 	assert_int_equal(take(100, 100, ENGINE_ZERO), ENGINE_OK);
-	assert_calls("populate 0.0+100", "populate 0.100+100", NONE);
+	assert_calls("populate 0.0+100", NONE);
+	/* But not before an owner has touched such a range. */
+	policy_learn(100, 100, 100, 100);
+	assert_int_equal(take(200, 100, ENGINE_ZERO), ENGINE_OK);
+	assert_calls("populate 0.200+100", NONE);
 	assert_int_equal(populated(), 100);
 }
 
@@ -406,6 +410,23 @@ static void costs_decide(void **state)
 	c.zap = 80;
 	c.zero = 1200;
 	expect_plan(&c, 0, 0);
+	policy_set_costs(&usual);
+}
+
+/* What is populated is less than what is kept, and less of it in vain. */
+static void populated_in_vain_is_less_than_kept(void **state)
+{
+	struct policy_costs c = usual;
+	struct policy_plan p;
+
+	(void)state;
+	c.populate = 800;
+	expect_plan(&c, 300, 100);
+	do
+		p = policy_plan(300);
+	while (p.explore);
+	assert_in_range(p.untouched, POLICY_ALL / 5, POLICY_ALL / 3);
+	assert_int_equal(p.unpopulated, 0);
 	policy_set_costs(&usual);
 }
 
@@ -547,6 +568,7 @@ int main(void)
 		T(belief_is_limited),
 		cmocka_unit_test_setup_teardown(large_pages_are_fewer, setup_64k, teardown_64k),
 		T(costs_decide),
+		T(populated_in_vain_is_less_than_kept),
 		T(a_few_pages_do_not_pay_for_a_call),
 		T(kinds_do_as_they_are_called),
 		T(keep_all_within_the_budget),
