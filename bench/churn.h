@@ -81,6 +81,7 @@ struct churn_opts {
 	bool series;	 /* measure the floor while churning, too */
 	bool verify_all; /* read every byte of every calloc, untouched pages too */
 	bool no_aligned; /* malloc instead of aligned_alloc */
+	bool plain;	 /* malloc and free, and nothing else */
 	bool json;
 	unsigned threads;
 	unsigned cycles;

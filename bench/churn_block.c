@@ -32,11 +32,11 @@ static void timing_end(struct histogram *h, uint64_t begun)
 		histogram_add(h, now_ns() - begun);
 }
 
-/* One of eight is calloc, one of sixteen aligned_alloc (unless --no-aligned), the rest malloc. */
+/* One of eight is calloc, one of sixteen aligned_alloc (unless --no-aligned), the rest malloc; or all. */
 void block_alloc(struct worker *w, struct slot *s)
 {
 	const struct churn_opts *o = w->opts;
-	uint64_t kind = rng_below(&w->rng, 16);
+	uint64_t kind = o->plain ? 15 : rng_below(&w->rng, 16);
 	const char *what = "malloc";
 	size_t align = _Alignof(max_align_t);
 
@@ -89,6 +89,11 @@ void block_free(struct worker *w, struct slot *s)
 /* The block keeps its key: what was written must arrive, and only what is new is written. */
 void block_realloc(struct worker *w, struct slot *s)
 {
+	if (w->opts->plain) {
+		block_free(w, s);
+		block_alloc(w, s);
+		return;
+	}
 	size_t size = profile_size(w->opts->profile, &w->rng);
 	size_t kept = s->touched < size ? s->touched : size;
 	size_t touch = touch_length(w->opts, size);

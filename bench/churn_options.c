@@ -51,6 +51,7 @@ static const char usage_text[] =
 	"  --trough-ms N         how long a trough is watched (default 1000)\n"
 	"  --seed N              (default 1)\n"
 	"  --verify-all          read every byte of every calloc, also where sparse would not\n"
+	"  --calls all|plain     of the kinds of calls there are | of malloc and free alone\n"
 	"  --no-aligned          malloc instead of aligned_alloc: for allocators that get it "
 	"wrong\n"
 	"  --stats-file FILE     the library's stats_file: what it counts as reclaimable at each\n"
@@ -102,6 +103,7 @@ enum churn_option {
 	SERIES,
 	VERIFY,
 	ALIGNED,
+	CALLS,
 	STATS,
 	JSON,
 	HELP
@@ -126,6 +128,7 @@ static const struct option longopts[] = {
 	{"series", no_argument, NULL, SERIES},
 	{"verify-all", no_argument, NULL, VERIFY},
 	{"no-aligned", no_argument, NULL, ALIGNED},
+	{"calls", required_argument, NULL, CALLS},
 	{"stats-file", required_argument, NULL, STATS},
 	{"json", no_argument, NULL, JSON},
 	{"help", no_argument, NULL, HELP},
@@ -198,6 +201,11 @@ static void parse_one(struct churn_opts *o, enum churn_option option, const char
 		break;
 	case VERIFY:
 		o->verify_all = true;
+		break;
+	case CALLS:
+		o->plain = !strcmp(optarg, "plain");
+		if (!o->plain && strcmp(optarg, "all") != 0)
+			bad_usage(name, optarg);
 		break;
 	case ALIGNED:
 		o->no_aligned = true;

@@ -108,7 +108,8 @@ struct work {
 	enum program program;
 	const char *workload; /* churn's, NULL for plain churn; what real runs; micro's filter */
 	const char *profile, *touch;
-	const char *fill; /* NULL: bytes */
+	const char *fill;  /* NULL: bytes */
+	const char *calls; /* NULL: all kinds */
 	unsigned threads;
 	bool latency, series, no_aligned;
 };
@@ -148,7 +149,7 @@ struct target {
 	double value, limit;
 	bool at_least; /* value must not be below the limit, else not above */
 	bool met;
-	char note[160]; /* empty: none */
+	char note[256]; /* empty: none */
 };
 
 struct outcome {

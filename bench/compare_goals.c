@@ -116,12 +116,21 @@ static bool latency_metric(enum metric m)
 	return m >= M_MALLOC_P50 && m <= M_FREE_MAX;
 }
 
-/* The rows of plain churn, filled as wanted, that a goal is about. */
-static bool about(const struct goal *g, const struct row *row, const char *fill)
+/* A program whose calls touch what it does not is sparse only without them. */
+static const char *calls_of(const struct goal *g, const char *fill)
+{
+	return g->touch && !strcmp(g->touch, "sparse") && !strcmp(fill, "pages") && g->limit > 1
+		       ? "plain"
+		       : "all";
+}
+
+/* The rows of plain churn, filled as wanted and with these calls (NULL: any), that a goal is about. */
+static bool about(const struct goal *g, const struct row *row, const char *fill, const char *calls)
 {
 	const struct work *w = &row->work;
 
 	return w->program == RUN_CHURN && !w->workload && fits(fill, w->fill) &&
+	       fits(calls, w->calls ? w->calls : "all") &&
 	       w->latency == latency_metric(g->metric) && fits(g->profile, w->profile) &&
 	       fits(g->touch, w->touch) && (!g->profile || w->threads == 1);
 }
@@ -152,12 +161,12 @@ static struct spread row_ratio(const struct row *row, const struct peer *ours,
 }
 
 /* The ratio of the first row that has one. */
-static struct spread ratio(const struct goal *g, enum metric m, const char *fill)
+static struct spread ratio(const struct goal *g, enum metric m, const char *fill, const char *calls)
 {
 	struct spread s = {NAN, NAN, NAN, 0};
 
 	for (const struct row *row = rows_first(); row < rows_end() && !s.n; row++) {
-		if (about(g, row, fill))
+		if (about(g, row, fill, calls))
 			s = row_ratio(row, peer_find(g->ours), base_of(g), m);
 	}
 	return s;
@@ -172,7 +181,8 @@ static void note(struct target *t, const char *text)
 
 static void judge_ratio(const struct goal *g, struct target *t)
 {
-	struct spread s = ratio(g, g->metric, "pages");
+	const char *calls = calls_of(g, "pages");
+	struct spread s = ratio(g, g->metric, "pages", calls);
 	char text[96];
 
 	t->value = s.median;
@@ -183,12 +193,18 @@ static void judge_ratio(const struct goal *g, struct target *t)
 	note(t, text);
 	if (g->metric != M_OPS)
 		return;
-	s = ratio(g, M_CHURN_OPS, "pages");
+	s = ratio(g, M_CHURN_OPS, "pages", calls);
 	if (s.n) {
 		snprintf(text, sizeof(text), "steady phase %.3f", s.median);
 		note(t, text);
 	}
-	s = ratio(g, M_OPS, "bytes");
+	s = ratio(g, M_OPS, "pages", "all");
+	if (s.n && strcmp(calls, "all") != 0) {
+		snprintf(text, sizeof(text), "with calloc and realloc %.3f (%.3f to %.3f)",
+			 s.median, s.min, s.max);
+		note(t, text);
+	}
+	s = ratio(g, M_OPS, "bytes", "all");
 	if (s.n) {
 		snprintf(text, sizeof(text), "all bytes written %.3f (%.3f to %.3f)", s.median,
 			 s.min, s.max);
@@ -201,7 +217,7 @@ static void judge_least(const struct goal *g, struct target *t)
 	char name[128];
 
 	for (const struct row *row = rows_first(); row < rows_end(); row++) {
-		if (!about(g, row, "pages"))
+		if (!about(g, row, "pages", NULL))
 			continue;
 		struct spread s = row_ratio(row, peer_find(g->ours), base_of(g), g->metric);
 
@@ -221,7 +237,7 @@ static void judge_peak(const struct goal *g, struct target *t)
 	char name[128];
 
 	for (const struct row *row = rows_first(); ours && base && row < rows_end(); row++) {
-		if (!about(g, row, NULL))
+		if (!about(g, row, NULL, NULL))
 			continue;
 		row_values(row, ours, g->metric, a);
 		row_values(row, base, g->metric, b);

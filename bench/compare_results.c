@@ -219,6 +219,7 @@ static void write_run(FILE *f, const struct run *r)
 		write_own(f, text, "profile", w->profile);
 		write_own(f, text, "touch", w->touch);
 		write_own(f, text, "fill", w->fill ? w->fill : "bytes");
+		write_own(f, text, "calls", w->calls ? w->calls : "all");
 		if (!json_member(text, "threads"))
 			fprintf(f, ", \"threads\": %u", w->threads);
 	}

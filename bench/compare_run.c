@@ -90,6 +90,7 @@ static void add_churn(struct command *cmd, const struct work *w)
 	add_option(cmd, "--profile", w->profile);
 	add_option(cmd, "--touch", w->touch);
 	add_option(cmd, "--fill", w->fill);
+	add_option(cmd, "--calls", w->calls);
 	add_number(cmd, "--threads", w->threads);
 	if (!w->workload)
 		add_number(cmd, "--cycles", settings.cycles);
@@ -287,16 +288,11 @@ static double number_after(const char *text, const char *name)
 static void read_counters(const char *err, struct values *out)
 {
 	static const char *const every[] = {
-		"sys_madvise",
-		"sys_madvise_reuse",
-		"sys_process_madvise",
-		"sys_process_madvise_reuse",
-		"sys_populate",
-		"sys_mincore",
-		"sys_remap",
-		"sys_map",
-		"sys_futex",
-		"sys_other",
+		"sys_madvise",	       "sys_madvise_reuse",
+		"sys_process_madvise", "sys_process_madvise_reuse",
+		"sys_populate",	       "sys_mincore",
+		"sys_remap",	       "sys_map",
+		"sys_futex",	       "sys_other",
 	};
 	double all = 0, zaps = fmax(0, number_after(err, "sys_madvise"));
 

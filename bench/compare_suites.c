@@ -35,6 +35,7 @@ static const char *const suite_name[SUITES] = {
 		.program = RUN_CHURN, .threads = count, __VA_ARGS__                                \
 	}
 #define SIZES(p, t, f) CHURN_OF(1, .profile = p, .touch = t, .fill = f)
+#define PLAIN(p)       CHURN_OF(1, .profile = p, .touch = "sparse", .fill = "pages", .calls = "plain")
 #define AT_ONCE	       (GROUP_JE_0 | GROUP_TC_0)
 #define REAL_OF(what)                                                                              \
 	{                                                                                          \
@@ -57,6 +58,8 @@ static const struct row rows[] = {
 	{IN(DENSE), GROUP_ALL, SIZES("mixed", "dense", "bytes"), 0},
 	{IN(DENSE), GROUP_ALL, SIZES("large", "dense", "pages"), WATCHED},
 	{IN(DENSE), GROUP_ALL, SIZES("large", "dense", "bytes"), 0},
+	{IN(SPARSE), GROUP_ALL, PLAIN("mixed"), WATCHED},
+	{IN(SPARSE), GROUP_ALL, PLAIN("large"), WATCHED},
 	{IN(SPARSE), GROUP_ALL, SIZES("mixed", "sparse", "pages"), WATCHED},
 	{IN(SPARSE), GROUP_ALL, SIZES("large", "sparse", "pages"), WATCHED},
 	{IN(SMALL), GROUP_ALL, SIZES("small", "dense", "pages"), WATCHED},
@@ -79,8 +82,10 @@ static const struct row rows[] = {
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("mixed", "dense", "bytes"), COUNTED},
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("large", "dense", "pages"), 0},
 	{IN(GOALS), AT_ONCE | GROUP_LOCAL, SIZES("large", "dense", "bytes"), COUNTED},
-	{IN(GOALS), AT_ONCE, SIZES("mixed", "sparse", "pages"), WATCHED},
+	{IN(GOALS), AT_ONCE, PLAIN("mixed"), WATCHED},
+	{IN(GOALS), AT_ONCE, SIZES("mixed", "sparse", "pages"), 0},
 	{IN(GOALS), AT_ONCE, SIZES("mixed", "sparse", "bytes"), COUNTED},
+	{IN(GOALS), AT_ONCE, PLAIN("large"), 0},
 	{IN(GOALS), AT_ONCE, SIZES("large", "sparse", "pages"), 0},
 	{IN(GOALS), AT_ONCE, SIZES("large", "sparse", "bytes"), COUNTED},
 	{IN(GOALS), GROUP_JE_0, SIZES("small", "dense", "pages"), 0},
@@ -160,6 +165,7 @@ void row_name(const struct row *row, char *buf, size_t cap)
 		w->touch,
 		w->fill ? "filled by" : NULL,
 		w->fill,
+		w->calls ? "malloc and free alone" : NULL,
 		w->latency ? "each call timed" : NULL,
 	};
 

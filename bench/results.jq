@@ -8,7 +8,7 @@ def spread: map(select(. != null)) | sort | length as $n |
 	else {median: ((.[($n - 1) / 2 | floor] + .[$n / 2 | floor]) / 2), min: .[0], max: .[-1], n: $n}
 	end;
 
-def key: [.part, .suite, .workload, .profile, .touch, .fill, .threads, .latency];
+def key: [.part, .suite, .workload, .profile, .touch, .fill, .calls, .threads, .latency];
 
 # "mixed dense, all bytes written, 8 threads".
 def row_name:
@@ -18,6 +18,7 @@ def row_name:
 	 ([.profile // empty, .touch // empty] | join(" ") | select(. != "")),
 	 (if .fill == "pages" then "a word a page written" elif .fill == "bytes" then "all bytes written"
 	  else empty end),
+	 (if .calls == "plain" then "malloc and free alone" else empty end),
 	 (if (.threads // 1) > 1 then "\(.threads) threads" else empty end),
 	 (if .latency then "each call timed" else empty end)] | join(", ");
 
@@ -57,6 +58,6 @@ def rows:
 	[.peers[].name] as $order |
 	[.runs[] | select(.peer != null)] | to_entries | group_by(.value | key) | sort_by(.[0].key) |
 	map(map(.value) | . as $runs | map(select(.timed)) as $timed |
-	    (.[0] | {part, suite, workload, profile, touch, fill, threads, latency, name: row_name}) +
+	    (.[0] | {part, suite, workload, profile, touch, fill, calls, threads, latency, name: row_name}) +
 	    {peers: [$order[] as $p | select(any($runs[]; .peer == $p)) | $p as $name |
 		     $runs | peer_of_row($timed; $name)]});

@@ -14,7 +14,7 @@ def dash: . // "–";
 # One row's stock peer and its like with ptreclaim.
 def pair($peer; $profile; $touch; $fill; $threads):
 	[rows[] | select(.suite == "churn" and .workload == "churn" and (.latency | not) and
-			 .profile == $profile and .touch == $touch and .fill == $fill and
+			 .profile == $profile and .touch == $touch and .fill == $fill and .calls != "plain" and
 			 .threads == $threads) |
 	 {stock: (.peers[] | select(.peer == $peer)), ours: (.peers[] | select(.peer == $peer + "+ptreclaim"))}] |
 	first // {stock: null, ours: null};
