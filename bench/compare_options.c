@@ -35,7 +35,7 @@ static const char usage_text[] =
 	"  --backend LIST        auto,dontneed,remap,none,pt_reclaim (default auto)\n"
 	"or suites, of many peers:\n"
 	"  --suite LIST          "
-	"dense,sparse,small,burst,fork,arena,cache,shift,latency,soak,real,\n"
+	"dense,sparse,small,burst,fork,arena,cache,shift,latency,soak,policy,real,\n"
 	"                        micro; goals: what the project promises, and no more; all\n"
 	"  --peers LIST          only these: glibc,jemalloc-0,jemalloc,jemalloc-thp,jemalloc-hpa,\n"
 	"                        tcmalloc-aggressive,tcmalloc,mimalloc; all but glibc also with\n"

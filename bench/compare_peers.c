@@ -16,19 +16,24 @@ static const struct known {
 	unsigned group;
 	const char *library; /* NULL: what the C library has */
 	const char *var, *value;
+	const char *conf; /* of ptreclaim, without which it is not there */
 } known[] = {
-	{"glibc", "glibc", "default", GROUP_GLIBC, NULL, NULL, NULL},
+	{"glibc", "glibc", "default", GROUP_GLIBC, NULL, NULL, NULL, NULL},
 	{"jemalloc-0", "jemalloc", "decay 0", GROUP_JE_0, "libjemalloc.so.2", "MALLOC_CONF",
-	 "dirty_decay_ms:0"},
-	{"jemalloc", "jemalloc", "default", GROUP_JE, "libjemalloc.so.2", NULL, NULL},
+	 "dirty_decay_ms:0", NULL},
+	{"jemalloc", "jemalloc", "default", GROUP_JE, "libjemalloc.so.2", NULL, NULL, NULL},
 	{"jemalloc-thp", "jemalloc", "thp:always", GROUP_JE_OTHER, "libjemalloc.so.2",
-	 "MALLOC_CONF", "thp:always"},
+	 "MALLOC_CONF", "thp:always", NULL},
 	{"jemalloc-hpa", "jemalloc", "hpa:true", GROUP_JE_OTHER, "libjemalloc.so.2", "MALLOC_CONF",
-	 "hpa:true"},
+	 "hpa:true", NULL},
+	{"jemalloc-0-keep", "jemalloc", "decay 0, keep", GROUP_POLICY, "libjemalloc.so.2",
+	 "MALLOC_CONF", "dirty_decay_ms:0", "policy:keep,keep_bytes:1T"},
+	{"jemalloc-0-zap", "jemalloc", "decay 0, zap", GROUP_POLICY, "libjemalloc.so.2",
+	 "MALLOC_CONF", "dirty_decay_ms:0", "policy:zap"},
 	{"tcmalloc-aggressive", "tcmalloc", "aggressive", GROUP_TC_0, "libtcmalloc_minimal.so.4",
-	 "TCMALLOC_AGGRESSIVE_DECOMMIT", "1"},
-	{"tcmalloc", "tcmalloc", "default", GROUP_TC, "libtcmalloc_minimal.so.4", NULL, NULL},
-	{"mimalloc", "mimalloc", "default", GROUP_MI, "libmimalloc.so.2", NULL, NULL},
+	 "TCMALLOC_AGGRESSIVE_DECOMMIT", "1", NULL},
+	{"tcmalloc", "tcmalloc", "default", GROUP_TC, "libtcmalloc_minimal.so.4", NULL, NULL, NULL},
+	{"mimalloc", "mimalloc", "default", GROUP_MI, "libmimalloc.so.2", NULL, NULL, NULL},
 };
 
 void peer_set(struct peer *p, const char *name, const char *value)
@@ -41,16 +46,20 @@ void peer_set(struct peer *p, const char *name, const char *value)
 		options_bad("variable", name);
 }
 
-void peer_set_conf(struct peer *p, const char *backend)
+static void peer_set_conf_and(struct peer *p, const char *key, const char *value)
 {
 	char buf[1024];
 
 	if (!p->ours)
 		return;
-	snprintf(buf, sizeof(buf), "stats_print:true%s%s%s%s", backend ? ",backend:" : "",
-		 backend ? backend : "", settings.conf ? "," : "",
-		 settings.conf ? settings.conf : "");
+	snprintf(buf, sizeof(buf), "stats_print:true%s%s%s%s", value ? key : "", value ? value : "",
+		 settings.conf ? "," : "", settings.conf ? settings.conf : "");
 	peer_set(p, "PTRECLAIM_CONF", buf);
+}
+
+void peer_set_conf(struct peer *p, const char *backend)
+{
+	peer_set_conf_and(p, ",backend:", backend);
 }
 
 static void peer_preload(struct peer *p, const char *first, const char *second)
@@ -132,7 +141,7 @@ static void add_known(const struct known *k, bool ours)
 		peer_libraries(p, library_of(k), !strcmp(k->allocator, "jemalloc"));
 	if (k->var)
 		peer_set(p, k->var, k->value);
-	peer_set_conf(p, NULL);
+	peer_set_conf_and(p, ",", k->conf);
 }
 
 static bool listed(const struct list *names, const char *name)
@@ -204,7 +213,7 @@ void peers_choose(const struct list *names, char *const *local, unsigned locals)
 		char ours[64];
 
 		snprintf(ours, sizeof(ours), "%s" SUFFIX, known[i].name);
-		if (listed(names, known[i].name))
+		if (!known[i].conf && listed(names, known[i].name))
 			add_known(&known[i], false);
 		/* glibc's own calls are internal: nothing is there to be served. */
 		if (known[i].library && listed(names, ours))

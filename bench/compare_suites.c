@@ -18,6 +18,7 @@ enum {
 	SHIFT,
 	LATENCY,
 	SOAK,
+	POLICY,
 	REAL_PROGRAMS,
 	MICRO_BENCHES,
 	GOALS,
@@ -25,8 +26,8 @@ enum {
 };
 
 static const char *const suite_name[SUITES] = {
-	"dense", "sparse",  "small", "burst", "fork",  "arena", "cache",
-	"shift", "latency", "soak",  "real",  "micro", "goals",
+	"dense", "sparse",  "small", "burst",  "fork", "arena", "cache",
+	"shift", "latency", "soak",  "policy", "real", "micro", "goals",
 };
 
 #define IN(suite) (1U << (suite))
@@ -42,6 +43,7 @@ static const char *const suite_name[SUITES] = {
 		.program = RUN_REAL, .workload = what                                              \
 	}
 #define NO_HUGE_PAGES (GROUP_ALL & ~(unsigned)GROUP_JE_OTHER)
+#define POLICIES      (GROUP_JE_0 | GROUP_POLICY)
 #define BY_DEFAULT    (GROUP_JE | GROUP_TC)
 
 /* Of rows. */
@@ -71,6 +73,12 @@ static const struct row rows[] = {
 	{IN(SHIFT), GROUP_ALL, CHURN_OF(1, .workload = "shift"), WATCHED},
 	{IN(LATENCY), GROUP_ALL,
 	 CHURN_OF(1, .profile = "mixed", .touch = "dense", .fill = "pages", .latency = true), 0},
+	{IN(POLICY), POLICIES, SIZES("mixed", "dense", "pages"), 0},
+	{IN(POLICY), POLICIES, SIZES("large", "dense", "pages"), 0},
+	{IN(POLICY), POLICIES, PLAIN("mixed"), 0},
+	{IN(POLICY), POLICIES, PLAIN("large"), 0},
+	{IN(POLICY), POLICIES, CHURN_OF(1, .workload = "shift", .fill = "pages", .calls = "plain"),
+	 WATCHED},
 	{IN(SOAK), GROUP_JE_0 | GROUP_LOCAL, CHURN_OF(1, .workload = "soak"), ONCE},
 	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("redis"), 0},
 	{IN(REAL_PROGRAMS), NO_HUGE_PAGES, REAL_OF("http"), 0},

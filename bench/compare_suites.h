@@ -20,7 +20,8 @@ enum {
 	GROUP_MI = 1 << 6,
 	GROUP_LOCAL = 1 << 7,
 	GROUP_ALL = (1 << 8) - 1,
-	GROUP_NONE = 1 << 8, /* a program that nothing is preloaded into */
+	GROUP_POLICY = 1 << 9, /* ptreclaim that always keeps, or always zaps */
+	GROUP_NONE = 1 << 8,   /* a program that nothing is preloaded into */
 };
 
 /* compare_peers.c */
