@@ -55,21 +55,16 @@ static void runs_begin(struct runs *s, uintptr_t addr, size_t len, bool zero)
 	s->solid = true;
 }
 
-static void keep_in(struct region *r, unsigned from, unsigned to, uint32_t untouched)
+static inline void keep_in(struct region *r, unsigned from, unsigned to, uint32_t untouched)
 {
 	unsigned excess, n = region_keep(r, from, to, untouched, &excess);
 
-	policy_kept(n, excess);
+	if (n)
+		policy_kept(n, excess);
 }
 
-static void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32_t untouched)
+static __attribute__((noinline)) void keep_parts(uintptr_t addr, uintptr_t end, uint32_t untouched)
 {
-	if (addr >= end)
-		return;
-	if (only) {
-		keep_in(only, region_page(addr), region_page(end - 1) + 1, untouched);
-		return;
-	}
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
@@ -80,19 +75,31 @@ static void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32
 }
 
 /* All of it lies in `only`, if that is not NULL. */
+static inline void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32_t untouched)
+{
+	if (only)
+		keep_in(only, region_page(addr), region_page(end - 1) + 1, untouched);
+	else
+		keep_parts(addr, end, untouched);
+}
+
 static void keep(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
 {
-	uintptr_t middle = s->touched_to < addr ? addr : s->touched_to < end ? s->touched_to : end;
-
 	if (s->zero)
 		os.zero((void *)addr, end - addr);
 	if (addr < s->populate_to)
 		s->there += (end < s->populate_to ? end : s->populate_to) - addr;
 	if (addr == s->there_to)
 		s->there_to = end;
-	keep_part(only, addr, middle, s->untouched);
-	keep_part(only, middle, end, POLICY_ALL);
 	stats_add(STAT_KEPT, end - addr);
+	if (addr < s->touched_to) {
+		uintptr_t middle = s->touched_to < end ? s->touched_to : end;
+
+		keep_part(only, addr, middle, s->untouched);
+		addr = middle;
+	}
+	if (addr < end)
+		keep_part(only, addr, end, POLICY_ALL);
 }
 
 static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
@@ -136,16 +143,8 @@ static void runs_finish(struct runs *s)
 	s->pages = 0;
 }
 
-static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
+static void add_run(struct runs *s, uintptr_t addr, uintptr_t end)
 {
-	if (addr < s->keep_to) {
-		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
-
-		keep(s, only, addr, stop);
-		addr = stop;
-	}
-	if (addr == end)
-		return;
 	if (s->n && s->run[s->n - 1].end == addr) {
 		s->run[s->n - 1].end = end;
 	} else {
@@ -156,6 +155,18 @@ static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintpt
 		s->n++;
 	}
 	s->pages += (end - addr) >> os_page_shift;
+}
+
+static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
+{
+	if (addr < s->keep_to) {
+		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
+
+		keep(s, only, addr, stop);
+		addr = stop;
+	}
+	if (addr < end)
+		add_run(s, addr, end);
 }
 
 /*

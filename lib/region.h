@@ -43,7 +43,8 @@ struct region {
 	_Atomic uint32_t slack;	 /* first page of the padding behind our last mapping here, or 0 */
 	_Atomic uint32_t
 		node; /* whose queue it is on, or was last; not changed while it is on one */
-	_Atomic uint64_t word[]; /* states, then one bit a page: kept */
+	_Atomic uint64_t *kept;	 /* one bit a page; behind word[] */
+	_Atomic uint64_t word[]; /* states */
 };
 
 /* What a claim got. */
