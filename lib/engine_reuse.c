@@ -233,19 +233,19 @@ static __attribute__((noinline)) void flush_ahead(uintptr_t addr, uintptr_t end)
  * not, keeping costs nothing but what he will not touch: all of it, unless that is most of it or the
  * budget has no room for it.
  */
-static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
+static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, uintptr_t end,
+		   bool shared)
 {
-	struct policy_plan p = policy_plan(s->range);
 	size_t most =
 		(shared ? POLICY_POPULATE_BYTES_SHARED : POLICY_POPULATE_BYTES) >> os_page_shift;
 	uint64_t more = 0;
 
-	s->untouched = p.untouched;
-	s->touched_to = s->zero ? end : addr + bytes(p.touched);
-	s->populate_to = addr + bytes(p.populate < most ? p.populate : most);
+	s->untouched = p->untouched;
+	s->touched_to = s->zero ? end : addr + bytes(p->touched);
+	s->populate_to = addr + bytes(p->populate < most ? p->populate : most);
 	s->there_to = addr;
-	if (!s->zero && !p.explore && policy_kind() == POLICY_LEARN &&
-	    (!p.touched || p.touched >= s->range / 4)) {
+	if (!s->zero && !p->explore && policy_kind() == POLICY_LEARN &&
+	    (!p->touched || p->touched >= s->range / 4)) {
 		s->keep_to = end;
 		if (s->untouched)
 			more = policy_excess(count_pending(addr, s->touched_to), s->untouched);
@@ -254,8 +254,8 @@ static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
 		if (policy_fits(more))
 			return;
 	}
-	s->keep_to = addr + bytes(p.keep);
-	s->ahead = s->keep_to < end && policy_sparse(s->range) && (s->zero || p.touched) &&
+	s->keep_to = addr + bytes(p->keep);
+	s->ahead = s->keep_to < end && policy_sparse(s->range) && (s->zero || p->touched) &&
 		   count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
 }
 
@@ -284,6 +284,13 @@ static void populate(const struct runs *s)
 		stats_add(STAT_POPULATED, bytes(gone));
 	/* Also where memory ran out in the middle: what is there is not there because of an owner. */
 	keep_part(NULL, from, to, s->untouched);
+}
+
+static inline void cancelled(uintptr_t addr, size_t len, uint64_t pending)
+{
+	batch_cancelled(pending);
+	stats_add(STAT_CANCELLED, pending);
+	PROBE_CANCEL(addr, len, pending);
 }
 
 /* Pages of [addr, end) become the owner's, those before addr are already. False: some would not land. */
@@ -325,18 +332,15 @@ static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_se
 	return true;
 }
 
-enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
+static __attribute__((noinline)) enum engine_reuse reuse(uintptr_t addr, size_t len, unsigned how,
+							 const struct policy_plan *plan)
 {
-	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	uintptr_t end = addr + len;
 	struct runs runs;
-	uint64_t t = stats_hook_begin();
 	REGION_SET_UNCLEARED(dirty);
 
-	if (!engine_has_acted())
-		return ENGINE_STRANGERS;
-	engine_check_fork();
 	runs_begin(&runs, addr, len, how & ENGINE_ZERO);
-	decide(&runs, addr, end, how & ENGINE_SHARED);
+	decide(&runs, plan, addr, end, how & ENGINE_SHARED);
 	if (__builtin_expect(runs.ahead, 0)) {
 		/* What stays of it first: it is not to be zapped with the rest. */
 		if (!take(&runs, addr, runs.keep_to, dirty))
@@ -346,17 +350,56 @@ enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
 	}
 	if (!take(&runs, addr, end, dirty))
 		return ENGINE_BUSY;
-	if (runs.cancelled) {
-		batch_cancelled(runs.cancelled);
-		stats_add(STAT_CANCELLED, runs.cancelled);
-		PROBE_CANCEL(runs.start, len, runs.cancelled);
-	}
+	if (runs.cancelled)
+		cancelled(runs.start, len, runs.cancelled);
 	runs_finish(&runs);
 	if (!runs.strangers)
 		populate(&runs);
-	stats_add(STAT_REUSED, len);
-	stats_hook_end(STAT_HOOK_REUSE, t);
 	return runs.strangers ? ENGINE_STRANGERS : ENGINE_OK;
+}
+
+/*
+ * The same where all of it stays and is pending, in one region, as most extents are that come back: so nothing
+ * is to be zapped, waited for or populated. False: nothing was done.
+ */
+static inline bool reuse_at_once(uintptr_t addr, size_t len, bool zero,
+				 const struct policy_plan *plan)
+{
+	size_t pages = len >> os_page_shift;
+	unsigned from = region_page(addr);
+	struct region *r;
+
+	if (plan->keep < pages || (!zero && plan->touched < pages) || !pages ||
+	    from + pages > region_pages())
+		return false;
+	r = region_known(addr);
+	if (!r || !region_reuse_pending(r, from, from + (unsigned)pages))
+		return false;
+	if (zero)
+		os.zero((void *)addr, len);
+	keep_in(r, from, from + (unsigned)pages, plan->untouched);
+	stats_add(STAT_KEPT, len);
+	cancelled(addr, len, len);
+	return true;
+}
+
+enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
+{
+	uint64_t t = stats_hook_begin();
+	enum engine_reuse answer = ENGINE_OK;
+	struct policy_plan plan;
+
+	if (__builtin_expect(!engine_has_acted(), 0))
+		return ENGINE_STRANGERS;
+	engine_check_fork();
+	plan = policy_plan(len >> os_page_shift);
+	if (!reuse_at_once((uintptr_t)start, len, how & ENGINE_ZERO, &plan))
+		answer = reuse((uintptr_t)start, len, how, &plan);
+	if (answer != ENGINE_BUSY) {
+		stats_add(STAT_REUSED, len);
+		stats_hook_end(STAT_HOOK_REUSE, t);
+	}
+	return answer;
 }
 
 void engine_zero(void *start, size_t len)

@@ -62,24 +62,35 @@ static inline uint64_t gauge_add_alone(_Atomic uint64_t *to, uint64_t n)
 #endif
 }
 
+/* Too much for a shard to hold? */
+static inline void gauge_check(struct gauge *g, struct gauge_shard *s, uint64_t added)
+{
+	uint64_t held = added - atomic_load_explicit(&s->moved, memory_order_relaxed);
+	uint64_t grain = (uint64_t)atomic_load_explicit(&g->grain, memory_order_relaxed);
+
+	/* More either way. */
+	if (__builtin_expect(held + grain > 2 * grain, 0))
+		gauge_move(g, s);
+}
+
+static __attribute__((noinline, cold, unused)) void gauge_add_shared(struct gauge *g, uint64_t n)
+{
+	/* By what is told first of a shard: see stats.c. */
+	struct gauge_shard *s = &g->shard[stats_shard() - stats_shards];
+
+	gauge_check(g, s, atomic_fetch_add_explicit(&s->added, n, memory_order_relaxed) + n);
+}
+
 static inline void gauge_add(struct gauge *g, int64_t n)
 {
 	struct gauge_shard *s;
-	int64_t held, grain = atomic_load_explicit(&g->grain, memory_order_relaxed);
-	uint64_t added;
 
-	if (__builtin_expect(stats_mine.alone != NULL, 1)) {
-		s = &g->shard[stats_mine.index];
-		added = gauge_add_alone(&s->added, (uint64_t)n);
-	} else {
-		/* By what is told first of a shard: see stats.c. */
-		s = &g->shard[stats_shard() - stats_shards];
-		added = atomic_fetch_add_explicit(&s->added, (uint64_t)n, memory_order_relaxed) +
-			(uint64_t)n;
+	if (__builtin_expect(!stats_mine.alone, 0)) {
+		gauge_add_shared(g, (uint64_t)n);
+		return;
 	}
-	held = (int64_t)(added - atomic_load_explicit(&s->moved, memory_order_relaxed));
-	if (__builtin_expect(held > grain || held < -grain, 0))
-		gauge_move(g, s);
+	s = &g->shard[stats_mine.index];
+	gauge_check(g, s, gauge_add_alone(&s->added, (uint64_t)n));
 }
 
 static inline int64_t gauge_near(const struct gauge *g)

@@ -88,10 +88,10 @@ static inline uint64_t kept_of(unsigned i, unsigned from, unsigned to)
 
 #define FOR_KEPT(i, from, to) for (unsigned i = (from) / 64; i * 64 < (to); i++)
 
-/* Clear or set the kept bits of [from, to), which are the caller's to change. Returns how many changed. */
-static inline unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
+static __attribute__((noinline)) unsigned change_kept_words(struct region *r, unsigned from,
+							    unsigned to, bool set)
 {
-	unsigned changed = to - from;
+	unsigned changed = 0;
 
 	FOR_KEPT(i, from, to)
 	{
@@ -100,17 +100,37 @@ static inline unsigned change_kept(struct region *r, unsigned from, unsigned to,
 		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
 		uint64_t change = (set ? ~old : old) & bits;
 
-		/* Mostly all of them or none: then there is little to count. */
-		if (change != bits)
-			changed -= count(bits ^ change);
 		if (!change)
 			continue;
+		changed += count(change);
 		if (set)
 			atomic_fetch_or_explicit(w, change, memory_order_relaxed);
 		else
 			atomic_fetch_and_explicit(w, ~change, memory_order_relaxed);
 	}
 	return changed;
+}
+
+/* Clear or set the kept bits of [from, to), which are the caller's to change. Returns how many changed. */
+static inline unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
+{
+	/* Mostly it is one word, and all of them change, or none. */
+	if (from / 64 == (to - 1) / 64) {
+		uint64_t bits = ~UINT64_C(0) >> (64 - (to - from)) << from % 64;
+		_Atomic uint64_t *w = &r->kept[from / 64];
+		uint64_t old = atomic_load_explicit(w, memory_order_relaxed) & bits;
+
+		if (old == (set ? bits : 0))
+			return 0;
+		if (old == (set ? 0 : bits)) {
+			if (set)
+				atomic_fetch_or_explicit(w, bits, memory_order_relaxed);
+			else
+				atomic_fetch_and_explicit(w, ~bits, memory_order_relaxed);
+			return to - from;
+		}
+	}
+	return change_kept_words(r, from, to, set);
 }
 
 #define FOR_WORDS(i, from, to)                                                                     \
@@ -158,6 +178,18 @@ static inline void span_next(struct span *s, unsigned to)
 	s->within = ++s->i == s->last ? span_end(to) : FIELDS;
 }
 
+/* Extents are small: most lie in one word. */
+static inline bool in_one_word(unsigned from, unsigned to)
+{
+	return from / REGION_PAGES_PER_WORD == (to - 1) / REGION_PAGES_PER_WORD;
+}
+
+static inline uint64_t fields_in_word(unsigned from, unsigned to)
+{
+	return FIELDS >> 2 * (REGION_PAGES_PER_WORD - (to - from))
+				 << 2 * (from % REGION_PAGES_PER_WORD);
+}
+
 #define FOR_SPAN(s, from, to)                                                                      \
 	for (struct span s = span_first(from, to); s.i <= s.last; span_next(&s, to))
 
@@ -171,13 +203,11 @@ static inline unsigned unkeep(struct region *r, unsigned from, unsigned to, unsi
 	return n;
 }
 
-static inline unsigned give_up(struct region *r, unsigned from, unsigned to, unsigned state,
-			       unsigned *unkept, unsigned *excess)
+static __attribute__((noinline)) unsigned give_up_words(struct region *r, unsigned from,
+							unsigned to, unsigned state)
 {
 	unsigned n = to - from;
 
-	/* First the kept bits: once a page is given up its next owner may set them again. */
-	*unkept = unkeep(r, from, to, excess);
 	FOR_SPAN(s, from, to)
 	{
 		_Atomic uint64_t *word = &r->word[s.i];
@@ -192,6 +222,24 @@ static inline unsigned give_up(struct region *r, unsigned from, unsigned to, uns
 		n -= count(s.within) - count(move(word, s.within, FROM(S_IN_USE), state, &was));
 	}
 	return n;
+}
+
+static inline unsigned give_up(struct region *r, unsigned from, unsigned to, unsigned state,
+			       unsigned *unkept, unsigned *excess)
+{
+	/* First the kept bits: once a page is given up its next owner may set them again. */
+	*unkept = unkeep(r, from, to, excess);
+	if (in_one_word(from, to)) {
+		uint64_t within = fields_in_word(from, to);
+		_Atomic uint64_t *word = &r->word[from / REGION_PAGES_PER_WORD];
+		uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+
+		if (!(w & SPREAD(within, 3)) && atomic_compare_exchange_strong_explicit(
+							word, &w, w | SPREAD(within, state),
+							memory_order_seq_cst, memory_order_relaxed))
+			return to - from;
+	}
+	return give_up_words(r, from, to, state);
 }
 
 unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
@@ -262,6 +310,20 @@ unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct regio
 	}
 	*pending += to - from - missing;
 	return to;
+}
+
+bool region_reuse_pending(struct region *r, unsigned from, unsigned to)
+{
+	_Atomic uint64_t *word = &r->word[from / REGION_PAGES_PER_WORD];
+	uint64_t all, w;
+
+	if (!in_one_word(from, to))
+		return false;
+	all = fields_in_word(from, to);
+	w = atomic_load_explicit(word, memory_order_acquire);
+	return (w & SPREAD(all, 3)) == all &&
+	       atomic_compare_exchange_strong_explicit(word, &w, w & ~all, memory_order_seq_cst,
+						       memory_order_relaxed);
 }
 
 void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)

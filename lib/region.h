@@ -123,6 +123,10 @@ bool region_mark_empty(struct region *r);
 unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
 		      unsigned *pending, bool *strangers);
 
+/* The same where all of it is pending and lies in one word, which most extents do, in one step. False: nothing
+ * was done. */
+bool region_reuse_pending(struct region *r, unsigned from, unsigned to);
+
 /*
  * Take what is pending into flight; with it all that is empty, if that makes the region whole. `set`
  * gets the pages taken when the answer is REGION_PIECES; *pending counts those that were pending.
