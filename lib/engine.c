@@ -134,9 +134,14 @@ size_t engine_take_pad(void *end)
 	return os_region_size - bytes(page);
 }
 
-static bool any_kept(uintptr_t addr, uintptr_t end)
+/* Is any kept of the pages that a sample would look at? All lie in `only`, if that is not NULL. */
+static inline bool any_kept(const struct region *only, uintptr_t addr, size_t pages)
 {
-	FOR_PARTS(p, addr, end)
+	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
+
+	if (only)
+		return region_kept(only, region_page(addr), region_page(addr) + (unsigned)n);
+	FOR_PARTS(p, addr, addr + bytes(n))
 	{
 		struct region *r = region_find(p.addr);
 
@@ -147,17 +152,12 @@ static bool any_kept(uintptr_t addr, uintptr_t end)
 }
 
 /* Learn from a release what owners of such ranges touch. */
-static __attribute__((noinline)) void sample(const struct region *only, uintptr_t addr,
-					     size_t pages)
+static __attribute__((noinline)) void sample(uintptr_t addr, size_t pages)
 {
 	unsigned char resident[POLICY_SAMPLE_PAGES];
 	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
 	size_t touched = 0, front = 0;
 
-	/* What was kept is resident, touched or not. */
-	if (only ? region_kept(only, region_page(addr), region_page(addr) + (unsigned)n)
-		 : any_kept(addr, addr + bytes(n)))
-		return;
 	stats_add(STAT_SYS_MINCORE, 1);
 	if (os.mincore((void *)addr, bytes(n), resident))
 		return;
@@ -254,8 +254,9 @@ bool engine_release(void *start, size_t len)
 		only = region_get(addr);
 	if (batch_stuck(len) || (!only && !engine_have_records(addr, end)))
 		return engine_decline(len);
-	if (policy_wants_sample(pages))
-		sample(only, addr, pages);
+	/* What was kept is resident, touched or not. */
+	if (policy_wants_sample(pages) && !any_kept(only, addr, pages))
+		sample(addr, pages);
 	defer = deferring() && make_room(len, &kick);
 	/* First: what is counted of a zap may not be ahead of it. */
 	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);

@@ -293,8 +293,10 @@ static inline void cancelled(uintptr_t addr, size_t len, uint64_t pending)
 	PROBE_CANCEL(addr, len, pending);
 }
 
-/* Pages of [addr, end) become the owner's, those before addr are already. False: some would not land. */
-static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_set *dirty)
+/* Pages of [addr, end) become the owner's, those before addr are already, and so are the first `taken`, which were
+ * pending. False: some would not land. */
+static bool take(struct runs *s, uintptr_t addr, uintptr_t end, unsigned taken,
+		 struct region_set *dirty)
 {
 	FOR_PARTS(p, addr, end)
 	{
@@ -310,6 +312,12 @@ static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_se
 			continue;
 		}
 		region_set_clear_in(dirty, p.from, p.to);
+		if (taken) {
+			region_set_add(dirty, page, page + taken);
+			page += taken;
+			n = taken;
+			taken = 0;
+		}
 		while ((page = region_reuse(r, page, p.to, dirty, &n, &s->strangers)) < p.to) {
 			stats_add(STAT_REUSE_WAITS, 1);
 			if (batch_wait(r, page, &s->deadline))
@@ -332,8 +340,9 @@ static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_se
 	return true;
 }
 
-static __attribute__((noinline)) enum engine_reuse reuse(uintptr_t addr, size_t len, unsigned how,
-							 const struct policy_plan *plan)
+/* The first `taken` pages are taken already: they were pending, and stay. */
+static __attribute__((noinline)) enum engine_reuse
+reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, unsigned taken)
 {
 	uintptr_t end = addr + len;
 	struct runs runs;
@@ -343,12 +352,12 @@ static __attribute__((noinline)) enum engine_reuse reuse(uintptr_t addr, size_t 
 	decide(&runs, plan, addr, end, how & ENGINE_SHARED);
 	if (__builtin_expect(runs.ahead, 0)) {
 		/* What stays of it first: it is not to be zapped with the rest. */
-		if (!take(&runs, addr, runs.keep_to, dirty))
+		if (!take(&runs, addr, runs.keep_to, 0, dirty))
 			return ENGINE_BUSY;
 		flush_ahead(runs.keep_to, end);
 		addr = runs.keep_to;
 	}
-	if (!take(&runs, addr, end, dirty))
+	if (!take(&runs, addr, end, taken, dirty))
 		return ENGINE_BUSY;
 	if (runs.cancelled)
 		cancelled(runs.start, len, runs.cancelled);
@@ -360,27 +369,31 @@ static __attribute__((noinline)) enum engine_reuse reuse(uintptr_t addr, size_t 
 
 /*
  * The same where all of it stays and is pending, in one region, as most extents are that come back: so nothing
- * is to be zapped, waited for or populated. False: nothing was done.
+ * is to be zapped, waited for or populated. Returns how many pages that was true of; if not of all, no more was
+ * done than to take them.
  */
-static inline bool reuse_at_once(uintptr_t addr, size_t len, bool zero,
-				 const struct policy_plan *plan)
+static inline unsigned reuse_at_once(uintptr_t addr, size_t len, bool zero,
+				     const struct policy_plan *plan)
 {
 	size_t pages = len >> os_page_shift;
-	unsigned from = region_page(addr);
+	unsigned from = region_page(addr), to = from + (unsigned)pages, end;
 	struct region *r;
 
 	if (plan->keep < pages || (!zero && plan->touched < pages) || !pages ||
-	    from + pages > region_pages())
-		return false;
+	    pages > region_pages() - from)
+		return 0;
 	r = region_known(addr);
-	if (!r || !region_reuse_pending(r, from, from + (unsigned)pages))
-		return false;
+	if (!r)
+		return 0;
+	end = region_reuse_pending(r, from, to);
+	if (end < to)
+		return end - from;
 	if (zero)
 		os.zero((void *)addr, len);
-	keep_in(r, from, from + (unsigned)pages, plan->untouched);
+	keep_in(r, from, to, plan->untouched);
 	stats_add(STAT_KEPT, len);
 	cancelled(addr, len, len);
-	return true;
+	return (unsigned)pages;
 }
 
 enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
@@ -388,13 +401,15 @@ enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
 	uint64_t t = stats_hook_begin();
 	enum engine_reuse answer = ENGINE_OK;
 	struct policy_plan plan;
+	unsigned taken;
 
 	if (__builtin_expect(!engine_has_acted(), 0))
 		return ENGINE_STRANGERS;
 	engine_check_fork();
 	plan = policy_plan(len >> os_page_shift);
-	if (!reuse_at_once((uintptr_t)start, len, how & ENGINE_ZERO, &plan))
-		answer = reuse((uintptr_t)start, len, how, &plan);
+	taken = reuse_at_once((uintptr_t)start, len, how & ENGINE_ZERO, &plan);
+	if (!taken || taken < len >> os_page_shift)
+		answer = reuse((uintptr_t)start, len, how, &plan, taken);
 	if (answer != ENGINE_BUSY) {
 		stats_add(STAT_REUSED, len);
 		stats_hook_end(STAT_HOOK_REUSE, t);

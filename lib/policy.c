@@ -55,9 +55,10 @@ struct counter {
 
 static struct counter counters[STATS_SHARDS];
 
+/* Before a thread has a shard of its own it shares the first's. */
 static struct counter *my_counter(void)
 {
-	return &counters[stats_index()];
+	return &counters[stats_mine.index];
 }
 
 static struct class *class_of(size_t range)

@@ -312,18 +312,33 @@ unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct regio
 	return to;
 }
 
-bool region_reuse_pending(struct region *r, unsigned from, unsigned to)
+static inline bool reuse_word(_Atomic uint64_t *word, uint64_t all)
 {
-	_Atomic uint64_t *word = &r->word[from / REGION_PAGES_PER_WORD];
-	uint64_t all, w;
+	uint64_t w = atomic_load_explicit(word, memory_order_acquire);
 
-	if (!in_one_word(from, to))
-		return false;
-	all = fields_in_word(from, to);
-	w = atomic_load_explicit(word, memory_order_acquire);
 	return (w & SPREAD(all, 3)) == all &&
 	       atomic_compare_exchange_strong_explicit(word, &w, w & ~all, memory_order_seq_cst,
 						       memory_order_relaxed);
+}
+
+static __attribute__((noinline)) unsigned reuse_pending_words(struct region *r, unsigned from,
+							      unsigned to)
+{
+	FOR_SPAN(s, from, to)
+	{
+		if (!reuse_word(&r->word[s.i], s.within))
+			return s.i * REGION_PAGES_PER_WORD > from ? s.i * REGION_PAGES_PER_WORD
+								  : from;
+	}
+	return to;
+}
+
+unsigned region_reuse_pending(struct region *r, unsigned from, unsigned to)
+{
+	if (!in_one_word(from, to))
+		return reuse_pending_words(r, from, to);
+	return reuse_word(&r->word[from / REGION_PAGES_PER_WORD], fields_in_word(from, to)) ? to
+											    : from;
 }
 
 void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)
@@ -439,12 +454,20 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t shar
 	return n;
 }
 
-bool region_kept(const struct region *r, unsigned from, unsigned to)
+static __attribute__((noinline)) bool kept_in_words(const struct region *r, unsigned from,
+						    unsigned to)
 {
 	FOR_KEPT(i, from, to)
 	if (atomic_load_explicit(&r->kept[i], memory_order_relaxed) & kept_of(i, from, to))
 		return true;
 	return false;
+}
+
+bool region_kept(const struct region *r, unsigned from, unsigned to)
+{
+	/* Mostly the first is like the others. */
+	return atomic_load_explicit(&r->kept[from / 64], memory_order_relaxed) >> from % 64 & 1 ||
+	       kept_in_words(r, from, to);
 }
 
 unsigned region_after_fork(struct region *r)
@@ -481,6 +504,12 @@ unsigned region_count_kept(const struct region *r)
 			n += count(w);
 	}
 	return n;
+}
+
+void region_set_add(struct region_set *s, unsigned from, unsigned to)
+{
+	FOR_SPAN(part, from, to)
+	s->word[part.i] |= part.within;
 }
 
 bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end)

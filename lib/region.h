@@ -123,9 +123,10 @@ bool region_mark_empty(struct region *r);
 unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
 		      unsigned *pending, bool *strangers);
 
-/* The same where all of it is pending and lies in one word, which most extents do, in one step. False: nothing
- * was done. */
-bool region_reuse_pending(struct region *r, unsigned from, unsigned to);
+/* The same as long as all of it is pending, word by word: returns the first page that was not taken, or `to`. */
+unsigned region_reuse_pending(struct region *r, unsigned from, unsigned to);
+/* Add [from, to), which is not empty, to a set. */
+void region_set_add(struct region_set *s, unsigned from, unsigned to);
 
 /*
  * Take what is pending into flight; with it all that is empty, if that makes the region whole. `set`
