@@ -255,8 +255,9 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 			return;
 	}
 	s->keep_to = addr + bytes(p->keep);
-	s->ahead = s->keep_to < end && policy_sparse(s->range) && (s->zero || p->touched) &&
-		   count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
+	/* The first, without what rounding may have added, only spares the second. */
+	s->ahead = s->keep_to < end && p->touched <= s->range / 4 + 1 && policy_sparse(s->range) &&
+		   (s->zero || p->touched) && count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
 }
 
 /* What its owner will touch and is not there: one call instead of many faults. */
