@@ -13,7 +13,7 @@
 
 struct turns {
 	_Atomic(const void *) last;
-};
+} __attribute__((aligned(64))); /* those of other locks are written to by other threads */
 
 /* Was somebody else the last to say so? */
 static inline bool turns_take(struct turns *t)

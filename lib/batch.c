@@ -24,7 +24,7 @@ static struct queue {
 
 #define FOR_QUEUES(q) for (struct queue *q = queues, *q##_end = q + node_count(); q < q##_end; q++)
 
-static _Atomic uint64_t refused_bytes; /* about what waits there, on all nodes */
+_Atomic uint64_t batch_refused_bytes;
 
 struct gauge batch_gauge __attribute__((aligned(128)));
 _Atomic int64_t batch_in_flight;
@@ -72,11 +72,9 @@ uint64_t batch_bytes_exact(void)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-bool batch_stuck(uint64_t more)
+bool batch_stuck_by(uint64_t refused, uint64_t more)
 {
-	uint64_t stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed);
-
-	return stuck && stuck + more >= atomic_load_explicit(&limit_bytes, memory_order_relaxed);
+	return refused + more >= atomic_load_explicit(&limit_bytes, memory_order_relaxed);
 }
 
 /* Three eighths at once, so that it is worth a call, but no longer than a flight may be. */
@@ -88,11 +86,11 @@ uint64_t batch_flush_piece(uint64_t limit)
 uint64_t batch_in_the_way(uint64_t more)
 {
 	uint64_t limit = atomic_load_explicit(&limit_bytes, memory_order_relaxed);
-	uint64_t stuck = atomic_load_explicit(&refused_bytes, memory_order_relaxed);
-	uint64_t most = batch_bytes_most(), piece;
+	uint64_t most = batch_bytes_most(), stuck, piece;
 
 	if (most + more < limit)
 		return 0;
+	stuck = atomic_load_explicit(&batch_refused_bytes, memory_order_relaxed);
 	/* What is refused stays; and nothing is flushed in vain for what has no place in the end. */
 	if (more > limit / 2 || stuck + more >= limit)
 		return BATCH_NO_ROOM;
@@ -124,9 +122,11 @@ static bool push(_Atomic(struct region *) *to, struct region *r)
 /* Is it for the caller to push r, which it has pages for? Not if it is queued already. */
 static bool to_be_pushed(struct region *r)
 {
-	/* The pages first, then the flag; a flusher clears the flag first, then looks at the pages:
-	 * one of the two sees the other. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/*
+	 * The pages first, then the flag; a flusher clears the flag first, then looks at the pages: one of
+	 * the two sees the other. Here all are sequentially consistent, that of the pages in region.c; there
+	 * a fence stands between the two.
+	 */
 	return !(atomic_load(&r->flags) & REGION_QUEUED) &&
 	       !(atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED);
 }
@@ -150,7 +150,7 @@ static void dequeued(struct region *r)
 
 void queue_refused(struct region *r, uint64_t bytes)
 {
-	atomic_fetch_add(&refused_bytes, bytes);
+	atomic_fetch_add(&batch_refused_bytes, bytes);
 	if (!(atomic_fetch_or(&r->flags, REGION_QUEUED) & REGION_QUEUED))
 		push(&queue_of(r)->refused, r);
 }
@@ -190,7 +190,7 @@ void batch_retry(void)
 	/* All are taken before what they hold counts for nothing. */
 	for (unsigned n = 0; n < nodes; n++)
 		list[n] = atomic_exchange(&queues[n].refused, NULL);
-	atomic_store(&refused_bytes, 0);
+	atomic_store(&batch_refused_bytes, 0);
 	for (unsigned n = 0; n < nodes; n++)
 		push_all(&queues[n].newest, list[n]);
 }
@@ -440,7 +440,7 @@ void batch_after_fork(void)
 		atomic_store(&q->zapped, 0);
 		atomic_store(&q->flights, 0);
 	}
-	atomic_store(&refused_bytes, 0);
+	atomic_store(&batch_refused_bytes, 0);
 	atomic_store(&batch_in_flight, 0);
 	flight_after_fork();
 	region_each(requeue, &bytes);

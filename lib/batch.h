@@ -14,6 +14,7 @@
 #ifndef PTR_BATCH_H
 #define PTR_BATCH_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -114,8 +115,16 @@ uint64_t batch_bytes_exact(void);
 #define BATCH_NO_ROOM UINT64_MAX
 uint64_t batch_in_the_way(uint64_t more);
 
+/* About what waits because the kernel refused it, on all nodes. */
+extern _Atomic uint64_t batch_refused_bytes __attribute__((visibility("hidden")));
+bool batch_stuck_by(uint64_t refused, uint64_t more);
 /* Is as much as may be pending already stuck there, because the kernel refuses to zap it? */
-bool batch_stuck(uint64_t more);
+static inline bool batch_stuck(uint64_t more)
+{
+	uint64_t refused = atomic_load_explicit(&batch_refused_bytes, memory_order_relaxed);
+
+	return __builtin_expect(refused != 0, 0) && batch_stuck_by(refused, more);
+}
 
 /* Wait until page of r is out of flight, at most until *deadline (0: set on the first wait). False
  * if the time is up. */

@@ -7,8 +7,8 @@
 #include "gauge.h"
 
 /* Bytes pending, and in flight. */
-extern struct gauge batch_gauge;
-extern _Atomic int64_t batch_in_flight;
+extern struct gauge batch_gauge __attribute__((visibility("hidden")));
+extern _Atomic int64_t batch_in_flight __attribute__((visibility("hidden")));
 
 void flight_init(bool may_remap);
 /* The child after fork: nobody waits. */

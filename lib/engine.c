@@ -134,9 +134,14 @@ size_t engine_take_pad(void *end)
 	return os_region_size - bytes(page);
 }
 
-static bool any_kept(uintptr_t addr, uintptr_t end)
+/* Is any kept of the pages that a sample would look at? All lie in `only`, if that is not NULL. */
+static inline bool any_kept(const struct region *only, uintptr_t addr, size_t pages)
 {
-	FOR_PARTS(p, addr, end)
+	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
+
+	if (only)
+		return region_kept(only, region_page(addr), region_page(addr) + (unsigned)n);
+	FOR_PARTS(p, addr, addr + bytes(n))
 	{
 		struct region *r = region_find(p.addr);
 
@@ -153,9 +158,6 @@ static __attribute__((noinline)) void sample(uintptr_t addr, size_t pages)
 	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
 	size_t touched = 0, front = 0;
 
-	/* What was kept is resident, touched or not. */
-	if (any_kept(addr, addr + bytes(n)))
-		return;
 	stats_add(STAT_SYS_MINCORE, 1);
 	if (os.mincore((void *)addr, bytes(n), resident))
 		return;
@@ -191,16 +193,8 @@ static __attribute__((noinline)) bool flush_range(uintptr_t addr, uintptr_t end)
 	return !f.failed;
 }
 
-/*
- * Is there room for so much more to be pending? If not, the oldest is flushed, and enough of it that
- * this is not the case again soon. *kick: the worker has to look.
- */
-static bool make_room(size_t len, bool *kick)
+static __attribute__((noinline)) bool flush_for_room(size_t len, uint64_t least, bool *kick)
 {
-	uint64_t least = batch_in_the_way(len);
-
-	if (!least)
-		return true;
 	if (least == BATCH_NO_ROOM)
 		return false;
 	FLIGHT_ON_STACK(f, FLIGHT_SMALL);
@@ -210,11 +204,23 @@ static bool make_room(size_t len, bool *kick)
 	return !batch_in_the_way(len);
 }
 
+/*
+ * Is there room for so much more to be pending? If not, the oldest is flushed, and enough of it that
+ * this is not the case again soon. *kick: the worker has to look.
+ */
+static inline bool make_room(size_t len, bool *kick)
+{
+	uint64_t least = batch_in_the_way(len);
+
+	return __builtin_expect(!least, 1) || flush_for_room(len, least, kick);
+}
+
 static inline bool make_pending_in(struct region *r, unsigned from, unsigned to)
 {
 	unsigned unkept, excess, n = region_release(r, from, to, &unkept, &excess);
 
-	policy_unkept(unkept, excess);
+	if (unkept)
+		policy_unkept(unkept, excess);
 	return batch_pending(r, n);
 }
 
@@ -237,9 +243,10 @@ bool engine_release(void *start, size_t len)
 	uintptr_t addr = (uintptr_t)start, end = addr + len;
 	uint64_t t = stats_hook_begin();
 	bool kick = false, defer;
+	size_t pages = len >> os_page_shift;
 	struct region *only = NULL; /* what all of it lies in */
 
-	if (!engine_acts())
+	if (__builtin_expect(!engine_acts(), 0))
 		return engine_release_idle(addr, end);
 	engine_check_fork();
 	/* A kernel that refuses (locked memory, a filter) has to say so to the allocator. */
@@ -247,13 +254,15 @@ bool engine_release(void *start, size_t len)
 		only = region_get(addr);
 	if (batch_stuck(len) || (!only && !engine_have_records(addr, end)))
 		return engine_decline(len);
-	if (policy_wants_sample(len >> os_page_shift))
-		sample(addr, len >> os_page_shift);
+	/* What was kept is resident, touched or not. */
+	if (policy_wants_sample(pages) && !any_kept(only, addr, pages))
+		sample(addr, pages);
 	defer = deferring() && make_room(len, &kick);
 	/* First: what is counted of a zap may not be ahead of it. */
 	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);
 	if (only)
-		kick |= make_pending_in(only, region_page(addr), region_page(end - 1) + 1);
+		kick |= make_pending_in(only, region_page(addr),
+					region_page(addr) + (unsigned)pages);
 	else
 		kick |= engine_make_pending(addr, end);
 	if (!defer)

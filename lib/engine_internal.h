@@ -26,7 +26,7 @@ struct engine {
 	_Atomic uint32_t *alive; /* enum alive, in memory that fork wipes; NULL if there is none */
 };
 
-extern struct engine engine;
+extern struct engine engine __attribute__((visibility("hidden")));
 
 static inline void engine_check_fork(void)
 {

@@ -55,21 +55,16 @@ static void runs_begin(struct runs *s, uintptr_t addr, size_t len, bool zero)
 	s->solid = true;
 }
 
-static void keep_in(struct region *r, unsigned from, unsigned to, uint32_t untouched)
+static inline void keep_in(struct region *r, unsigned from, unsigned to, uint32_t untouched)
 {
 	unsigned excess, n = region_keep(r, from, to, untouched, &excess);
 
-	policy_kept(n, excess);
+	if (n)
+		policy_kept(n, excess);
 }
 
-static void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32_t untouched)
+static __attribute__((noinline)) void keep_parts(uintptr_t addr, uintptr_t end, uint32_t untouched)
 {
-	if (addr >= end)
-		return;
-	if (only) {
-		keep_in(only, region_page(addr), region_page(end - 1) + 1, untouched);
-		return;
-	}
 	FOR_PARTS(p, addr, end)
 	{
 		struct region *r = region_find(p.addr);
@@ -80,19 +75,31 @@ static void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32
 }
 
 /* All of it lies in `only`, if that is not NULL. */
+static inline void keep_part(struct region *only, uintptr_t addr, uintptr_t end, uint32_t untouched)
+{
+	if (only)
+		keep_in(only, region_page(addr), region_page(end - 1) + 1, untouched);
+	else
+		keep_parts(addr, end, untouched);
+}
+
 static void keep(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
 {
-	uintptr_t middle = s->touched_to < addr ? addr : s->touched_to < end ? s->touched_to : end;
-
 	if (s->zero)
 		os.zero((void *)addr, end - addr);
 	if (addr < s->populate_to)
 		s->there += (end < s->populate_to ? end : s->populate_to) - addr;
 	if (addr == s->there_to)
 		s->there_to = end;
-	keep_part(only, addr, middle, s->untouched);
-	keep_part(only, middle, end, POLICY_ALL);
 	stats_add(STAT_KEPT, end - addr);
+	if (addr < s->touched_to) {
+		uintptr_t middle = s->touched_to < end ? s->touched_to : end;
+
+		keep_part(only, addr, middle, s->untouched);
+		addr = middle;
+	}
+	if (addr < end)
+		keep_part(only, addr, end, POLICY_ALL);
 }
 
 static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
@@ -136,16 +143,8 @@ static void runs_finish(struct runs *s)
 	s->pages = 0;
 }
 
-static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
+static void add_run(struct runs *s, uintptr_t addr, uintptr_t end)
 {
-	if (addr < s->keep_to) {
-		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
-
-		keep(s, only, addr, stop);
-		addr = stop;
-	}
-	if (addr == end)
-		return;
 	if (s->n && s->run[s->n - 1].end == addr) {
 		s->run[s->n - 1].end = end;
 	} else {
@@ -156,6 +155,18 @@ static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintpt
 		s->n++;
 	}
 	s->pages += (end - addr) >> os_page_shift;
+}
+
+static void runs_add(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
+{
+	if (addr < s->keep_to) {
+		uintptr_t stop = end < s->keep_to ? end : s->keep_to;
+
+		keep(s, only, addr, stop);
+		addr = stop;
+	}
+	if (addr < end)
+		add_run(s, addr, end);
 }
 
 /*
@@ -222,20 +233,20 @@ static __attribute__((noinline)) void flush_ahead(uintptr_t addr, uintptr_t end)
  * not, keeping costs nothing but what he will not touch: all of it, unless that is most of it or the
  * budget has no room for it.
  */
-static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
+static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, uintptr_t end,
+		   bool shared)
 {
-	struct policy_plan p = policy_plan(s->range);
 	size_t most =
 		(shared ? POLICY_POPULATE_BYTES_SHARED : POLICY_POPULATE_BYTES) >> os_page_shift;
 	uint64_t more = 0;
 
-	s->untouched = p.untouched;
-	s->unpopulated = p.unpopulated;
-	s->touched_to = s->zero ? end : addr + bytes(p.touched);
-	s->populate_to = addr + bytes(p.populate < most ? p.populate : most);
+	s->untouched = p->untouched;
+	s->unpopulated = p->unpopulated;
+	s->touched_to = s->zero ? end : addr + bytes(p->touched);
+	s->populate_to = addr + bytes(p->populate < most ? p->populate : most);
 	s->there_to = addr;
-	if (!s->zero && !p.explore && policy_kind() == POLICY_LEARN &&
-	    (!p.touched || p.touched >= s->range / 4)) {
+	if (!s->zero && !p->explore && policy_kind() == POLICY_LEARN &&
+	    (!p->touched || p->touched >= s->range / 4)) {
 		s->keep_to = end;
 		if (s->untouched)
 			more = policy_excess(count_pending(addr, s->touched_to), s->untouched);
@@ -244,9 +255,10 @@ static void decide(struct runs *s, uintptr_t addr, uintptr_t end, bool shared)
 		if (policy_fits(more))
 			return;
 	}
-	s->keep_to = addr + bytes(p.keep);
-	s->ahead = s->keep_to < end && policy_sparse(s->range) && (s->zero || p.touched) &&
-		   count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
+	s->keep_to = addr + bytes(p->keep);
+	/* The first, without what rounding may have added, only spares the second. */
+	s->ahead = s->keep_to < end && p->touched <= s->range / 4 + 1 && policy_sparse(s->range) &&
+		   (s->zero || p->touched) && count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
 }
 
 /* What its owner will touch and is not there: one call instead of many faults. */
@@ -278,8 +290,17 @@ static void populate(const struct runs *s)
 	keep_part(NULL, from, to, s->unpopulated);
 }
 
-/* Pages of [addr, end) become the owner's, those before addr are already. False: some would not land. */
-static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_set *dirty)
+static inline void cancelled(uintptr_t addr, size_t len, uint64_t pending)
+{
+	batch_cancelled(pending);
+	stats_add(STAT_CANCELLED, pending);
+	PROBE_CANCEL(addr, len, pending);
+}
+
+/* Pages of [addr, end) become the owner's, those before addr are already, and so are the first `taken`, which were
+ * pending. False: some would not land. */
+static bool take(struct runs *s, uintptr_t addr, uintptr_t end, unsigned taken,
+		 struct region_set *dirty)
 {
 	FOR_PARTS(p, addr, end)
 	{
@@ -295,6 +316,12 @@ static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_se
 			continue;
 		}
 		region_set_clear_in(dirty, p.from, p.to);
+		if (taken) {
+			region_set_add(dirty, page, page + taken);
+			page += taken;
+			n = taken;
+			taken = 0;
+		}
 		while ((page = region_reuse(r, page, p.to, dirty, &n, &s->strangers)) < p.to) {
 			stats_add(STAT_REUSE_WAITS, 1);
 			if (batch_wait(r, page, &s->deadline))
@@ -317,38 +344,81 @@ static bool take(struct runs *s, uintptr_t addr, uintptr_t end, struct region_se
 	return true;
 }
 
-enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
+/* The first `taken` pages are taken already: they were pending, and stay. */
+static __attribute__((noinline)) enum engine_reuse
+reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, unsigned taken)
 {
-	uintptr_t addr = (uintptr_t)start, end = addr + len;
+	uintptr_t end = addr + len;
 	struct runs runs;
-	uint64_t t = stats_hook_begin();
 	REGION_SET_UNCLEARED(dirty);
 
-	if (!engine_has_acted())
-		return ENGINE_STRANGERS;
-	engine_check_fork();
 	runs_begin(&runs, addr, len, how & ENGINE_ZERO);
-	decide(&runs, addr, end, how & ENGINE_SHARED);
+	decide(&runs, plan, addr, end, how & ENGINE_SHARED);
 	if (__builtin_expect(runs.ahead, 0)) {
 		/* What stays of it first: it is not to be zapped with the rest. */
-		if (!take(&runs, addr, runs.keep_to, dirty))
+		if (!take(&runs, addr, runs.keep_to, 0, dirty))
 			return ENGINE_BUSY;
 		flush_ahead(runs.keep_to, end);
 		addr = runs.keep_to;
 	}
-	if (!take(&runs, addr, end, dirty))
+	if (!take(&runs, addr, end, taken, dirty))
 		return ENGINE_BUSY;
-	if (runs.cancelled) {
-		batch_cancelled(runs.cancelled);
-		stats_add(STAT_CANCELLED, runs.cancelled);
-		PROBE_CANCEL(runs.start, len, runs.cancelled);
-	}
+	if (runs.cancelled)
+		cancelled(runs.start, len, runs.cancelled);
 	runs_finish(&runs);
 	if (!runs.strangers)
 		populate(&runs);
-	stats_add(STAT_REUSED, len);
-	stats_hook_end(STAT_HOOK_REUSE, t);
 	return runs.strangers ? ENGINE_STRANGERS : ENGINE_OK;
+}
+
+/*
+ * The same where all of it stays and is pending, in one region, as most extents are that come back: so nothing
+ * is to be zapped, waited for or populated. Returns how many pages that was true of; if not of all, no more was
+ * done than to take them.
+ */
+static inline unsigned reuse_at_once(uintptr_t addr, size_t len, bool zero,
+				     const struct policy_plan *plan)
+{
+	size_t pages = len >> os_page_shift;
+	unsigned from = region_page(addr), to = from + (unsigned)pages, end;
+	struct region *r;
+
+	if (plan->keep < pages || (!zero && plan->touched < pages) || !pages ||
+	    pages > region_pages() - from)
+		return 0;
+	r = region_known(addr);
+	if (!r)
+		return 0;
+	end = region_reuse_pending(r, from, to);
+	if (end < to)
+		return end - from;
+	if (zero)
+		os.zero((void *)addr, len);
+	keep_in(r, from, to, plan->untouched);
+	stats_add(STAT_KEPT, len);
+	cancelled(addr, len, len);
+	return (unsigned)pages;
+}
+
+enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
+{
+	uint64_t t = stats_hook_begin();
+	enum engine_reuse answer = ENGINE_OK;
+	struct policy_plan plan;
+	unsigned taken;
+
+	if (__builtin_expect(!engine_has_acted(), 0))
+		return ENGINE_STRANGERS;
+	engine_check_fork();
+	plan = policy_plan(len >> os_page_shift);
+	taken = reuse_at_once((uintptr_t)start, len, how & ENGINE_ZERO, &plan);
+	if (!taken || taken < len >> os_page_shift)
+		answer = reuse((uintptr_t)start, len, how, &plan, taken);
+	if (answer != ENGINE_BUSY) {
+		stats_add(STAT_REUSED, len);
+		stats_hook_end(STAT_HOOK_REUSE, t);
+	}
+	return answer;
 }
 
 void engine_zero(void *start, size_t len)

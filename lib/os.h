@@ -82,6 +82,9 @@ struct os_ops {
 	int (*node)(void);
 };
 
+/* Within the library: hooks read these all the time, and not by way of a table of addresses. */
+#pragma GCC visibility push(hidden)
+
 /* The table in force. Only tests write to it, before they start the code under test. */
 extern struct os_ops os;
 
@@ -93,6 +96,8 @@ extern size_t os_page_size;
 extern unsigned os_page_shift;
 extern size_t os_region_size;
 extern unsigned os_region_shift;
+
+#pragma GCC visibility pop
 
 /* Read the page size. Call once before anything else of the library; idempotent. */
 void os_init(void);

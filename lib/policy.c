@@ -10,13 +10,14 @@
 /* Shares are in 1/65536. */
 #define ONE 65536
 
-#define SAMPLES	     8	/* the newest of a class that are remembered */
-#define MOST	     5	/* so many of them are most */
-#define LEARN_MIN    4	/* samples before a class is believed */
+#define SAMPLES	  8 /* the newest of a class that are remembered */
+#define MOST	  5 /* so many of them are most */
+#define LEARN_MIN 4 /* samples before a class is believed */
+/* Powers of two, and EXPLORE_ likewise. */
 #define SAMPLE_NEW   8	/* of a class that is not: one release in so many is sampled */
 #define SAMPLE_KNOWN 64 /* of one that is, and of which nothing is kept */
 #define SAMPLE_KEPT  2	/* of one of which something is: most releases cannot be sampled */
-#define SAMPLE_REST  32 /* but once one of a class could be, so many are not asked again */
+#define SAMPLE_REST  16 /* but once one of a class could be, so many turns of it are left out */
 #define EXPLORE_EVERY                                                                              \
 	32 /* reuses of which one keeps nothing, so that there is something to learn */
 #define EXPLORE_DOUBTED 4 /* the same where nothing is believed before the next sample */
@@ -57,9 +58,10 @@ struct counter {
 
 static struct counter counters[STATS_SHARDS];
 
+/* Before a thread has a shard of its own it shares the first's. */
 static struct counter *my_counter(void)
 {
-	return &counters[stats_index()];
+	return &counters[stats_mine.index];
 }
 
 static struct class *class_of(size_t range)
@@ -204,9 +206,12 @@ static int64_t believed_of(const struct class *c)
 
 static bool doubted(const struct class *c)
 {
-	int64_t most = most_believed();
+	int64_t believed = believed_of(c), most;
 
-	return most && believed_of(c) > most;
+	if (!believed)
+		return false;
+	most = most_believed();
+	return most && believed > most;
 }
 
 bool policy_believes(size_t range, size_t pages)
@@ -242,7 +247,7 @@ struct policy_plan policy_plan(size_t range)
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
 	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
-	p.explore = my_counter()->reuses++ % every == every - 1;
+	p.explore = !(++my_counter()->reuses & (every - 1));
 	if (p.explore || !policy_fits(policy_excess(p.keep, p.untouched))) {
 		p.keep = 0;
 		p.populate = 0;
@@ -285,10 +290,14 @@ void policy_unkept(size_t pages, size_t less)
 bool policy_wants_sample(size_t range)
 {
 	const struct class *c;
-	unsigned every;
+	unsigned every, turn;
 	uint8_t *rest;
 
 	if (range <= POLICY_FEW_PAGES)
+		return false;
+	turn = my_counter()->samples++;
+	/* SAMPLE_KEPT is the most often. */
+	if (turn % SAMPLE_KEPT)
 		return false;
 	c = class_of(range);
 	rest = &my_counter()->rest[c - classes];
@@ -297,7 +306,7 @@ bool policy_wants_sample(size_t range)
 		return false;
 	}
 	every = !known(c) ? SAMPLE_NEW : share_of(&c->keep) ? SAMPLE_KEPT : SAMPLE_KNOWN;
-	return my_counter()->samples++ % every == 0;
+	return !(turn & (every - 1));
 }
 
 /* The prefix that at least `of` in SAMPLES touched, of n samples in rising order. */

@@ -11,7 +11,6 @@
 #define S_PENDING    1u
 #define S_FLIGHT     2u
 #define S_EMPTY	     3u
-#define KEPT(r)	     (&(r)->word[region_words()])
 #define SPREAD(s, v) ((s) * (uint64_t)(v)) /* the fields of set s, each holding v */
 
 static uint64_t in_state(uint64_t w, unsigned state)
@@ -44,6 +43,11 @@ static inline unsigned count(uint64_t set)
 	return (unsigned)((set * UINT64_C(0x0101010101010101)) >> 56);
 }
 
+/*
+ * Transitions are sequentially consistent: who makes a page pending looks next whether its region is queued,
+ * and there is no fence in between (batch).
+ */
+
 /* Move the fields of `within` that are in a state of `from` (a bit mask of states) to state `to`.
  * Returns those that moved, and the word as it was. */
 static uint64_t move(_Atomic uint64_t *word, uint64_t within, unsigned from, unsigned to,
@@ -61,7 +65,7 @@ static uint64_t move(_Atomic uint64_t *word, uint64_t within, unsigned from, uns
 		if (!set)
 			break;
 	} while (!atomic_compare_exchange_weak_explicit(
-		word, &w, (w & ~SPREAD(set, 3)) | SPREAD(set, to), memory_order_acq_rel,
+		word, &w, (w & ~SPREAD(set, 3)) | SPREAD(set, to), memory_order_seq_cst,
 		memory_order_acquire));
 	*was = w;
 	return set;
@@ -84,17 +88,17 @@ static inline uint64_t kept_of(unsigned i, unsigned from, unsigned to)
 
 #define FOR_KEPT(i, from, to) for (unsigned i = (from) / 64; i * 64 < (to); i++)
 
-/* Clear or set the kept bits of [from, to), which are the caller's to change. Returns how many changed. */
-static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
+static __attribute__((noinline)) unsigned change_kept_words(struct region *r, unsigned from,
+							    unsigned to, bool set)
 {
 	unsigned changed = 0;
 
 	FOR_KEPT(i, from, to)
 	{
 		uint64_t bits = kept_of(i, from, to);
-		_Atomic uint64_t *w = &KEPT(r)[i];
-		uint64_t old = atomic_load_explicit(w, memory_order_relaxed) & bits;
-		uint64_t change = set ? bits & ~old : old;
+		_Atomic uint64_t *w = &r->kept[i];
+		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
+		uint64_t change = (set ? ~old : old) & bits;
 
 		if (!change)
 			continue;
@@ -107,52 +111,135 @@ static unsigned change_kept(struct region *r, unsigned from, unsigned to, bool s
 	return changed;
 }
 
+/* Clear or set the kept bits of [from, to), which are the caller's to change. Returns how many changed. */
+static inline unsigned change_kept(struct region *r, unsigned from, unsigned to, bool set)
+{
+	/* Mostly it is one word, and all of them change, or none. */
+	if (from / 64 == (to - 1) / 64) {
+		uint64_t bits = ~UINT64_C(0) >> (64 - (to - from)) << from % 64;
+		_Atomic uint64_t *w = &r->kept[from / 64];
+		uint64_t old = atomic_load_explicit(w, memory_order_relaxed) & bits;
+
+		if (old == (set ? bits : 0))
+			return 0;
+		if (old == (set ? 0 : bits)) {
+			if (set)
+				atomic_fetch_or_explicit(w, bits, memory_order_relaxed);
+			else
+				atomic_fetch_and_explicit(w, ~bits, memory_order_relaxed);
+			return to - from;
+		}
+	}
+	return change_kept_words(r, from, to, set);
+}
+
 #define FOR_WORDS(i, from, to)                                                                     \
 	for (unsigned i = (from) / REGION_PAGES_PER_WORD; i * REGION_PAGES_PER_WORD < (to); i++)
 
-/* No longer kept: how many of [from, to) were, and what of the region's excess goes with them. Which
- * pages caused it is not recorded: they take their part of it. */
-static __attribute__((noinline)) unsigned unkeep(struct region *r, unsigned from, unsigned to,
-						 unsigned *excess)
+/* n pages of r are no longer kept: what of the region's excess goes with them. Which pages caused it is
+ * not recorded: they take their part of it. */
+static __attribute__((noinline)) unsigned take_excess(struct region *r, unsigned n)
 {
-	unsigned before, n;
-	uint32_t e, part;
+	uint32_t e = atomic_load_explicit(&r->excess, memory_order_relaxed), part;
+	unsigned before = region_count_kept(r) + n;
 
-	*excess = 0;
-	e = atomic_load_explicit(&r->excess, memory_order_relaxed);
-	before = e ? region_count_kept(r) : 0;
-	n = change_kept(r, from, to, false);
-	if (!e)
-		return n;
 	do
 		part = n >= before ? e : (uint32_t)((uint64_t)e * n / before);
 	while (!atomic_compare_exchange_weak(&r->excess, &e, e - part));
-	*excess = part;
+	return part;
+}
+
+/* The words of [from, to), which is not empty, and what lies in each, as a set: on the path of hooks. */
+struct span {
+	unsigned i, last;
+	uint64_t within;
+};
+
+static inline uint64_t span_end(unsigned to)
+{
+	return FIELDS >> 2 * (REGION_PAGES_PER_WORD - 1 - (to - 1) % REGION_PAGES_PER_WORD);
+}
+
+static inline struct span span_first(unsigned from, unsigned to)
+{
+	struct span s = {
+		.i = from / REGION_PAGES_PER_WORD,
+		.last = (to - 1) / REGION_PAGES_PER_WORD,
+		.within = FIELDS << 2 * (from % REGION_PAGES_PER_WORD),
+	};
+
+	if (s.i == s.last)
+		s.within &= span_end(to);
+	return s;
+}
+
+static inline void span_next(struct span *s, unsigned to)
+{
+	s->within = ++s->i == s->last ? span_end(to) : FIELDS;
+}
+
+/* Extents are small: most lie in one word. */
+static inline bool in_one_word(unsigned from, unsigned to)
+{
+	return from / REGION_PAGES_PER_WORD == (to - 1) / REGION_PAGES_PER_WORD;
+}
+
+static inline uint64_t fields_in_word(unsigned from, unsigned to)
+{
+	return FIELDS >> 2 * (REGION_PAGES_PER_WORD - (to - from))
+				 << 2 * (from % REGION_PAGES_PER_WORD);
+}
+
+#define FOR_SPAN(s, from, to)                                                                      \
+	for (struct span s = span_first(from, to); s.i <= s.last; span_next(&s, to))
+
+/* No longer kept: how many of [from, to) were, and what of the region's excess goes with them. */
+static inline unsigned unkeep(struct region *r, unsigned from, unsigned to, unsigned *excess)
+{
+	unsigned n = change_kept(r, from, to, false);
+
+	*excess =
+		n && atomic_load_explicit(&r->excess, memory_order_relaxed) ? take_excess(r, n) : 0;
 	return n;
 }
 
-static unsigned give_up(struct region *r, unsigned from, unsigned to, unsigned state,
-			unsigned *unkept, unsigned *excess)
+static __attribute__((noinline)) unsigned give_up_words(struct region *r, unsigned from,
+							unsigned to, unsigned state)
 {
 	unsigned n = to - from;
 
-	/* First the kept bits: once a page is given up its next owner may set them again. */
-	*unkept = *excess = 0;
-	if (region_kept(r, from, to))
-		*unkept = unkeep(r, from, to, excess);
-	FOR_WORDS(i, from, to)
+	FOR_SPAN(s, from, to)
 	{
-		uint64_t within = fields_of(i, from, to);
-		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire), was;
+		_Atomic uint64_t *word = &r->word[s.i];
+		uint64_t w = atomic_load_explicit(word, memory_order_acquire), was;
 
 		/* All of them in use, as it should be. */
-		if (!(w & SPREAD(within, 3)) && atomic_compare_exchange_strong_explicit(
-							&r->word[i], &w, w | SPREAD(within, state),
-							memory_order_acq_rel, memory_order_relaxed))
+		if (!(w & SPREAD(s.within, 3)) &&
+		    atomic_compare_exchange_strong_explicit(word, &w, w | SPREAD(s.within, state),
+							    memory_order_seq_cst,
+							    memory_order_relaxed))
 			continue;
-		n -= count(within) - count(move(&r->word[i], within, FROM(S_IN_USE), state, &was));
+		n -= count(s.within) - count(move(word, s.within, FROM(S_IN_USE), state, &was));
 	}
 	return n;
+}
+
+static inline unsigned give_up(struct region *r, unsigned from, unsigned to, unsigned state,
+			       unsigned *unkept, unsigned *excess)
+{
+	/* First the kept bits: once a page is given up its next owner may set them again. */
+	*unkept = unkeep(r, from, to, excess);
+	if (in_one_word(from, to)) {
+		uint64_t within = fields_in_word(from, to);
+		_Atomic uint64_t *word = &r->word[from / REGION_PAGES_PER_WORD];
+		uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+
+		if (!(w & SPREAD(within, 3)) && atomic_compare_exchange_strong_explicit(
+							word, &w, w | SPREAD(within, state),
+							memory_order_seq_cst, memory_order_relaxed))
+			return to - from;
+	}
+	return give_up_words(r, from, to, state);
 }
 
 unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
@@ -179,21 +266,23 @@ bool region_mark_empty(struct region *r)
 unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
 		      unsigned *pending, bool *strangers)
 {
-	FOR_WORDS(i, from, to)
+	unsigned missing = 0;
+
+	FOR_SPAN(s, from, to)
 	{
-		uint64_t all = fields_of(i, from, to), within, flight, found, take;
-		uint64_t w = atomic_load_explicit(&r->word[i], memory_order_acquire);
+		uint64_t all = s.within, within, flight, found, take;
+		uint64_t w = atomic_load_explicit(&r->word[s.i], memory_order_acquire);
 
 		/* All of them pending, or all empty: what an extent is that comes back as it went. */
 		take = w & SPREAD(all, 3);
 		if ((take == all || take == SPREAD(all, 3)) &&
-		    atomic_compare_exchange_strong_explicit(&r->word[i], &w, w & ~take,
-							    memory_order_acq_rel,
+		    atomic_compare_exchange_strong_explicit(&r->word[s.i], &w, w & ~take,
+							    memory_order_seq_cst,
 							    memory_order_relaxed)) {
-			if (take == all) {
-				dirty->word[i] |= all;
-				*pending += all == FIELDS ? REGION_PAGES_PER_WORD : count(all);
-			}
+			if (take == all)
+				dirty->word[s.i] |= all;
+			else
+				missing += count(all);
 			continue;
 		}
 		do {
@@ -205,16 +294,51 @@ unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct regio
 			found = in_state(w, S_PENDING) & within;
 			take = found | (in_state(w, S_EMPTY) & within);
 		} while (take && !atomic_compare_exchange_weak_explicit(
-					 &r->word[i], &w, w & ~SPREAD(take, 3),
-					 memory_order_acq_rel, memory_order_acquire));
-		dirty->word[i] |= found;
-		*pending += count(found);
+					 &r->word[s.i], &w, w & ~SPREAD(take, 3),
+					 memory_order_seq_cst, memory_order_acquire));
+		dirty->word[s.i] |= found;
+		missing += count(within & ~found);
 		if (within & ~take)
 			*strangers = true;
-		if (flight)
-			return i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+		if (flight) {
+			unsigned page =
+				s.i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+
+			*pending += page - from - missing;
+			return page;
+		}
+	}
+	*pending += to - from - missing;
+	return to;
+}
+
+static inline bool reuse_word(_Atomic uint64_t *word, uint64_t all)
+{
+	uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+
+	return (w & SPREAD(all, 3)) == all &&
+	       atomic_compare_exchange_strong_explicit(word, &w, w & ~all, memory_order_seq_cst,
+						       memory_order_relaxed);
+}
+
+static __attribute__((noinline)) unsigned reuse_pending_words(struct region *r, unsigned from,
+							      unsigned to)
+{
+	FOR_SPAN(s, from, to)
+	{
+		if (!reuse_word(&r->word[s.i], s.within))
+			return s.i * REGION_PAGES_PER_WORD > from ? s.i * REGION_PAGES_PER_WORD
+								  : from;
 	}
 	return to;
+}
+
+unsigned region_reuse_pending(struct region *r, unsigned from, unsigned to)
+{
+	if (!in_one_word(from, to))
+		return reuse_pending_words(r, from, to);
+	return reuse_word(&r->word[from / REGION_PAGES_PER_WORD], fields_in_word(from, to)) ? to
+											    : from;
 }
 
 void region_fresh(struct region *r, unsigned from, unsigned to, bool ours)
@@ -249,9 +373,7 @@ void region_forget(struct region *r, unsigned from, unsigned to, unsigned *pendi
 
 		*pending += count(in_state(was, S_PENDING) & moved);
 	}
-	*unkept = *excess = 0;
-	if (region_kept(r, from, to))
-		*unkept = unkeep(r, from, to, excess);
+	*unkept = unkeep(r, from, to, excess);
 }
 
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
@@ -327,17 +449,25 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t shar
 	unsigned n = change_kept(r, from, to, true);
 
 	*excess = (unsigned)((uint64_t)n * share >> 6);
-	if (*excess)
+	if (__builtin_expect(*excess != 0, 0))
 		atomic_fetch_add(&r->excess, *excess);
 	return n;
 }
 
-bool region_kept(const struct region *r, unsigned from, unsigned to)
+static __attribute__((noinline)) bool kept_in_words(const struct region *r, unsigned from,
+						    unsigned to)
 {
 	FOR_KEPT(i, from, to)
-	if (atomic_load_explicit(&KEPT(r)[i], memory_order_relaxed) & kept_of(i, from, to))
+	if (atomic_load_explicit(&r->kept[i], memory_order_relaxed) & kept_of(i, from, to))
 		return true;
 	return false;
+}
+
+bool region_kept(const struct region *r, unsigned from, unsigned to)
+{
+	/* Mostly the first is like the others. */
+	return atomic_load_explicit(&r->kept[from / 64], memory_order_relaxed) >> from % 64 & 1 ||
+	       kept_in_words(r, from, to);
 }
 
 unsigned region_after_fork(struct region *r)
@@ -368,12 +498,18 @@ unsigned region_count_kept(const struct region *r)
 
 	FOR_KEPT(i, 0, region_pages())
 	{
-		uint64_t w = atomic_load_explicit(&KEPT(r)[i], memory_order_relaxed);
+		uint64_t w = atomic_load_explicit(&r->kept[i], memory_order_relaxed);
 
 		if (w)
 			n += count(w);
 	}
 	return n;
+}
+
+void region_set_add(struct region_set *s, unsigned from, unsigned to)
+{
+	FOR_SPAN(part, from, to)
+	s->word[part.i] |= part.within;
 }
 
 bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end)

@@ -43,7 +43,8 @@ struct region {
 	_Atomic uint32_t slack;	 /* first page of the padding behind our last mapping here, or 0 */
 	_Atomic uint32_t
 		node; /* whose queue it is on, or was last; not changed while it is on one */
-	_Atomic uint64_t word[]; /* states, then one bit a page: kept */
+	_Atomic uint64_t *kept;	 /* one bit a page; behind word[] */
+	_Atomic uint64_t word[]; /* states */
 };
 
 /* What a claim got. */
@@ -121,6 +122,11 @@ bool region_mark_empty(struct region *r);
  */
 unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct region_set *dirty,
 		      unsigned *pending, bool *strangers);
+
+/* The same as long as all of it is pending, word by word: returns the first page that was not taken, or `to`. */
+unsigned region_reuse_pending(struct region *r, unsigned from, unsigned to);
+/* Add [from, to), which is not empty, to a set. */
+void region_set_add(struct region_set *s, unsigned from, unsigned to);
 
 /*
  * Take what is pending into flight; with it all that is empty, if that makes the region whole. `set`

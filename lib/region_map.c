@@ -91,6 +91,7 @@ static struct region *record_new(uintptr_t base, uintptr_t known)
 	if (!r)
 		return NULL;
 	r->base = base;
+	r->kept = r->word + words;
 	if (known) {
 		atomic_init(&r->ours, known & TAG_OURS ? region_pages() : 0);
 		for (unsigned i = 0; i < words; i++)

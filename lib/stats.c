@@ -20,12 +20,24 @@ static _Atomic unsigned next_shared;
 static pthread_key_t end_of_thread;
 static _Atomic bool hears_of_ends;
 
+/*
+ * What a thread has to itself is told last, and taken back first: a signal's handler that comes in between
+ * counts as well, and must not take what is another's for its own.
+ */
+static void set_mine(struct stats_shard *s, bool alone)
+{
+	stats_mine.alone = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
+	stats_mine.shard = s;
+	stats_mine.index = (unsigned)(s - stats_shards);
+	atomic_signal_fence(memory_order_seq_cst);
+	stats_mine.alone = alone ? s->counter : NULL;
+}
+
 /* Others of its destructors may still count. */
 static void thread_ends(void *shard)
 {
-	stats_mine.alone = NULL;
-	stats_mine.shard = &stats_shards[STATS_ALONE];
-	stats_mine.index = STATS_ALONE;
+	set_mine(&stats_shards[STATS_ALONE], false);
 	atomic_store_explicit(&((struct stats_shard *)shard)->taken, false, memory_order_release);
 }
 
@@ -59,11 +71,12 @@ void stats_take(void)
 {
 	struct stats_shard *s = atomic_load(&hears_of_ends) ? take_alone() : NULL;
 
-	stats_mine.alone = s ? s->counter : NULL;
-	stats_mine.shard =
-		s ? s
-		  : &stats_shards[STATS_ALONE + atomic_fetch_add(&next_shared, 1) % STATS_SHARED];
-	stats_mine.index = (unsigned)(stats_mine.shard - stats_shards);
+	if (s)
+		set_mine(s, true);
+	else
+		set_mine(&stats_shards[STATS_ALONE +
+				       atomic_fetch_add(&next_shared, 1) % STATS_SHARED],
+			 false);
 }
 
 void stats_add_shared(enum stat s, uint64_t n)

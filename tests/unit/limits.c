@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+#include "gauge.h"
+
 static void fill(unsigned regions)
 {
 	fixture_start(CONF_BACKEND_DONTNEED, 1024 * MIB);
@@ -184,15 +186,59 @@ static void a_release_does_a_bounded_piece_of_work(void **state)
 	}
 }
 
+#define COUNTING (STATS_ALONE + 4) /* so that some share */
+
+static struct gauge gauge;
+static pthread_barrier_t all_have_shards;
+
+static void *count_up(void *arg)
+{
+	gauge_add(&gauge, 1);
+	pthread_barrier_wait(&all_have_shards);
+	for (unsigned i = 0; i < 5000; i++) {
+		gauge_add(&gauge, 3);
+		gauge_add(&gauge, -2);
+	}
+	return arg;
+}
+
+/* Whose shard it is adds without a lock; what it holds is moved by another thread meanwhile. */
+static void a_gauge_is_exact_whatever_its_grain(void **state)
+{
+	pthread_t thread[COUNTING];
+
+	(void)state;
+	fixture_start(CONF_BACKEND_DONTNEED, MIB);
+	gauge_set(&gauge, 0);
+	assert_int_equal(pthread_barrier_init(&all_have_shards, NULL, COUNTING + 1), 0);
+	for (unsigned i = 0; i < COUNTING; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, count_up, NULL), 0);
+	pthread_barrier_wait(&all_have_shards);
+	for (unsigned i = 0; i < 2000; i++)
+		gauge_set_grain(&gauge, i % 3 * 100);
+	for (unsigned i = 0; i < COUNTING; i++)
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+	(void)pthread_barrier_destroy(&all_have_shards);
+	assert_int_equal(gauge_exact(&gauge), COUNTING * 5001);
+	gauge_set_grain(&gauge, 0);
+	assert_int_equal(gauge_near(&gauge), COUNTING * 5001);
+	gauge_add(&gauge, -COUNTING * 5001);
+	assert_int_equal(gauge_near(&gauge), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_lower_limit_flushes_what_is_above_it), TEST(less_may_be_kept_from_now_on),
-		TEST(most_is_never_less_than_there_is),	      TEST(trimming_takes_the_oldest),
-		TEST(trimming_nothing_leaves_the_queue),      TEST(a_child_may_begin_by_trimming),
+		TEST(a_lower_limit_flushes_what_is_above_it),
+		TEST(less_may_be_kept_from_now_on),
+		TEST(most_is_never_less_than_there_is),
+		TEST(trimming_takes_the_oldest),
+		TEST(trimming_nothing_leaves_the_queue),
+		TEST(a_child_may_begin_by_trimming),
 		TEST(a_release_does_a_bounded_piece_of_work),
+		TEST(a_gauge_is_exact_whatever_its_grain),
 	};
 
 	return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
