@@ -2,6 +2,7 @@
 /* jemalloc_tune - see jemalloc_tune.h. */
 #include "jemalloc_tune.h"
 
+#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ static struct name dirty_decay, muzzy_decay, dirty_pages;
 static size_t page_size;
 static bool threads_refused;
 static bool arenas_to_come;
+static bool maps_come; /* the allocator's calls of mmap() come to us */
 /* How often they are looked for before memory is mapped again, which a new one begins with. */
 static _Atomic unsigned looks = LOOKS;
 
@@ -179,7 +181,9 @@ static bool chore(void)
 
 	if (arenas_to_come) {
 		/* Before the look: what is mapped after it is told. */
-		told = last_look() && mappings_tell(mapped);
+		told = last_look() && maps_come;
+		if (told)
+			mappings_tell(mapped);
 		arenas_to_come = jemalloc_poll();
 	}
 	if (tuning)
@@ -187,11 +191,22 @@ static bool chore(void)
 	return (arenas_to_come && !told) || tune_mode() != CONF_TUNE_OFF || tune_holds();
 }
 
+/* Somebody else's mmap() before ours would keep the allocator's calls from us. */
+static bool first_is_ours(const char *name)
+{
+	Dl_info theirs, ours;
+	void *first = dlsym(RTLD_DEFAULT, name);
+
+	return first && dladdr(first, &theirs) && dladdr(&maps_come, &ours) &&
+	       theirs.dli_fbase == ours.dli_fbase;
+}
+
 void jemalloc_tune_start(enum conf_tune mode, bool to_come)
 {
 	size_t len = sizeof(page_size);
 
 	arenas_to_come = to_come;
+	maps_come = first_is_ours("mmap");
 	look_up(&dirty_decay, "arena.0.dirty_decay_ms", 1);
 	look_up(&muzzy_decay, "arena.0.muzzy_decay_ms", 1);
 	look_up(&dirty_pages, "stats.arenas.0.pdirty", 2);

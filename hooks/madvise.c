@@ -2,7 +2,6 @@
 /* madvise - see madvise.h. */
 #include "madvise.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -222,8 +221,6 @@ EXPORT void *mremap(void *addr, size_t old_len, size_t new_len, int flags, ...)
 
 /* Called once, when memory was mapped; NULL: nobody waits for that. */
 static void (*_Atomic grown)(void);
-/* Is the mmap() that others call ours, and not somebody's before us? */
-static bool maps_come;
 
 static void *map(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
 {
@@ -266,12 +263,9 @@ EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t o
 	return map(addr, len, prot, flags, fd, offset);
 }
 
-bool mappings_tell(void (*fn)(void))
+void mappings_tell(void (*fn)(void))
 {
-	if (!maps_come)
-		return false;
 	atomic_store(&grown, fn);
-	return true;
 }
 
 void mappings_watch(void)
@@ -348,18 +342,8 @@ static void straight_on(void)
 }
 #endif
 
-static bool is_ours(const char *name)
-{
-	Dl_info theirs, ours;
-	void *first = dlsym(RTLD_DEFAULT, name);
-
-	return first && dladdr(first, &theirs) && dladdr(&here, &ours) &&
-	       theirs.dli_fbase == ours.dli_fbase;
-}
-
 void madvise_find(void)
 {
-	maps_come = is_ours("mmap");
 	(void)chain_madvise();
 	(void)chain_process_madvise();
 	(void)chain_munmap();

@@ -36,8 +36,8 @@ bool mappings_seen(const void *addr, size_t len);
 
 /*
  * Call fn once, the next time that memory without a file is mapped by a call of mmap(): in the thread that
- * did, with whatever locks it holds. False: calls of mmap() do not come to us.
+ * did, with whatever locks it holds.
  */
-bool mappings_tell(void (*fn)(void));
+void mappings_tell(void (*fn)(void));
 
 #endif
