@@ -3,6 +3,7 @@
 #include "policy.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "gauge.h"
 #include "os.h"
@@ -52,8 +53,8 @@ static struct {
 #define PAGE 1024
 
 struct counter {
-	uint32_t samples, reuses;
-	uint8_t rest[POLICY_CLASSES]; /* releases of a class that are not looked at */
+	_Atomic uint32_t samples, reuses;
+	_Atomic uint8_t rest[POLICY_CLASSES]; /* releases of a class that are not looked at */
 } __attribute__((aligned(64)));
 
 static struct counter counters[STATS_SHARDS];
@@ -62,6 +63,15 @@ static struct counter counters[STATS_SHARDS];
 static struct counter *my_counter(void)
 {
 	return &counters[stats_mine.index];
+}
+
+/* What it was, and one more from now on. Threads that share it may lose a count. */
+static uint32_t count_one(_Atomic uint32_t *n)
+{
+	uint32_t was = atomic_load_explicit(n, memory_order_relaxed);
+
+	atomic_store_explicit(n, was + 1, memory_order_relaxed);
+	return was;
 }
 
 static struct class *class_of(size_t range)
@@ -110,7 +120,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].believed, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
-		counters[i] = (struct counter){0};
+		memset(&counters[i], 0, sizeof(counters[i]));
 	gauge_set(&kept, 0);
 	gauge_set(&excess, 0);
 	kept.grain = 64;
@@ -247,7 +257,7 @@ struct policy_plan policy_plan(size_t range)
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
 	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
-	p.explore = !(++my_counter()->reuses & (every - 1));
+	p.explore = (count_one(&my_counter()->reuses) & (every - 1)) == every - 1;
 	if (p.explore || !policy_fits(policy_excess(p.keep, p.untouched))) {
 		p.keep = 0;
 		p.populate = 0;
@@ -291,18 +301,20 @@ bool policy_wants_sample(size_t range)
 {
 	const struct class *c;
 	unsigned every, turn;
-	uint8_t *rest;
+	_Atomic uint8_t *rest;
+	uint8_t left;
 
 	if (range <= POLICY_FEW_PAGES)
 		return false;
-	turn = my_counter()->samples++;
+	turn = count_one(&my_counter()->samples);
 	/* SAMPLE_KEPT is the most often. */
 	if (turn % SAMPLE_KEPT)
 		return false;
 	c = class_of(range);
 	rest = &my_counter()->rest[c - classes];
-	if (*rest && !doubted(c)) {
-		--*rest;
+	left = atomic_load_explicit(rest, memory_order_relaxed);
+	if (left && !doubted(c)) {
+		atomic_store_explicit(rest, left - 1, memory_order_relaxed);
 		return false;
 	}
 	every = !known(c) ? SAMPLE_NEW : share_of(&c->keep) ? SAMPLE_KEPT : SAMPLE_KNOWN;
@@ -367,7 +379,8 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 	if (share >= share_of(&c->populate))
 		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
 	if (known(c) && share_of(&c->keep))
-		my_counter()->rest[c - classes] = SAMPLE_REST;
+		atomic_store_explicit(&my_counter()->rest[c - classes], SAMPLE_REST,
+				      memory_order_relaxed);
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);
