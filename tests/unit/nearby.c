@@ -21,7 +21,16 @@
 #define HERE  ((uintptr_t)0x550000000000)
 #define THERE ((uintptr_t)0x660000000000)
 
-#if defined(__x86_64__) && defined(__LP64__)
+/* The thread sanitizer puts signals off until they suit it. */
+#if defined(__SANITIZE_THREAD__)
+#define PUT_OFF 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PUT_OFF 1
+#endif
+#endif
+
+#if defined(__x86_64__) && defined(__LP64__) && !defined(PUT_OFF)
 #define TRAP_FLAG 0x100
 
 static volatile unsigned steps, when;
