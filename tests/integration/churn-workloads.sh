@@ -53,6 +53,8 @@ common='
 	and ([.series[] | select((keys | sort) != ["floor_kb", "rss_kb", "t_ms", "vmpte_kb"])] == [])
 	and ([.series[].t_ms] | . == sort)
 	and ([.series[] | select(.floor_kb != null)] | length) > 0'
+# Its variables are those of jq.
+# shellcheck disable=SC2016
 declare -A special=(
 	[churn]='(.troughs | length) == 2'
 	[fork]='.forks > 0 and .fork_p50_ms > 0 and .fork_p99_ms <= .fork_max_ms'
