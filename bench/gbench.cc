@@ -2,6 +2,7 @@
 /* gbench - see gbench.h. The one place that speaks C++: what C cannot call is wrapped, no more. */
 #include "gbench.h"
 
+#include <cstring>
 #include <benchmark/benchmark.h>
 
 #include <atomic>
@@ -178,6 +179,9 @@ void gb_context(const char *key, const char *value)
 
 int gb_main(int argc, char **argv)
 {
+	/* Its report names the program; where it lies is nobody's business. */
+	if (argc > 0 && std::strrchr(argv[0], '/'))
+		argv[0] = std::strrchr(argv[0], '/') + 1;
 	benchmark::Initialize(&argc, argv);
 	if (benchmark::ReportUnrecognizedArguments(argc, argv))
 		return 2;
