@@ -47,7 +47,7 @@ def figures($name):
 		"Measured on \(.cpu | gsub("\\([RrTtMm]+\\)"; "")), \(.cpus) processors, Linux \(.kernel), \(.date), " +
 		"jemalloc \(.versions.jemalloc // "–" | split("-")[0]), " +
 		"gperftools \(.versions.tcmalloc // "–" | split("-")[0]),",
-		"\([$runs[].live_bytes // 0] | max / 1048576 | round) MiB live: medians of " +
+		"\([$runs[].live_bytes // 0] | max / 1048576 | round) MiB live: medians of up to " +
 		"\([$runs[].repeat + 1] | max // 0 | rounds) in turns, in brackets the least and the most",
 		"(`build/bench/compare --suite goals`, `bench/results/\($ARGS.named.file)`).",
 		"All bytes of a block are written and verified; in the column “a word a page” one word of each " +
