@@ -104,6 +104,8 @@ bool region_ours(uintptr_t addr);
 /* Take the whole region at addr into use if it has no record and is all empty; it still has none. */
 bool region_use_untouched(uintptr_t addr);
 
+/* In all that follows a range of pages is not empty. */
+
 /* in use -> pending for [from, to). Returns pages that became pending; *unkept gets those of them
  * that had been kept, *excess their share of the region's excess. */
 unsigned region_release(struct region *r, unsigned from, unsigned to, unsigned *unkept,
