@@ -126,13 +126,6 @@ static inline struct stats_shard *stats_shard(void)
 	return stats_mine.shard;
 }
 
-/* Its number. */
-static inline unsigned stats_index(void)
-{
-	(void)stats_shard();
-	return stats_mine.index;
-}
-
 /* The same where a thread shares its shard, or has none yet. */
 void stats_add_shared(enum stat s, uint64_t n);
 
