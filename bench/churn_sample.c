@@ -6,12 +6,12 @@
  * costs a walk over all that is mapped, with the lock of the address space held for reading: while
  * threads work it is measured only if asked for, and rarely.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "churn.h"
+#include "os.h"
 
 #define SERIES	      512
 #define INTERVAL_MS   100
@@ -141,15 +141,9 @@ int64_t sample_tlb_shootdowns(void)
 {
 	/* A line has 11 bytes a processor, and there are some hundreds of them on large machines. */
 	static char text[4 << 20];
-	int fd = open("/proc/interrupts", O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n = 0;
 
-	while (fd >= 0 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)n;
-	if (fd >= 0)
-		close(fd);
-	text[len] = '\0';
+	if (os.read_file("/proc/interrupts", text, sizeof(text)) < 0)
+		return -1;
 	const char *line = strstr(text, "\n TLB:");
 
 	if (!line)

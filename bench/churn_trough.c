@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* churn_trough - what is left once nearly everything was given back. */
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "churn.h"
+#include "os.h"
 
 #define STEP_MS 50
 
@@ -93,15 +93,9 @@ static int64_t reclaimable(const char *path)
 {
 	static const char name[] = "\nptreclaim_reclaimable_bytes ";
 	static char text[128 << 10];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n = 0;
 
-	while (fd >= 0 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
-		len += (size_t)n;
-	if (fd >= 0)
-		close(fd);
-	text[len] = '\0';
+	if (os.read_file(path, text, sizeof(text)) < 0)
+		return -1;
 	const char *line = strstr(text, name);
 
 	return line ? strtoll(line + sizeof(name) - 1, NULL, 10) : -1;
@@ -189,12 +183,9 @@ unsigned arenas_count(unsigned threads, unsigned *created)
 uint64_t peak_rss_kb(void)
 {
 	char buf[4096];
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
 
-	if (fd >= 0)
-		close(fd);
-	buf[n < 0 ? 0 : n] = '\0';
+	if (os.read_file("/proc/self/status", buf, sizeof(buf)) < 0)
+		return 0;
 	const char *line = strstr(buf, "VmHWM:");
 
 	return line ? strtoull(line + 6, NULL, 10) : 0;
