@@ -302,10 +302,9 @@ bool engine_unmap(void *start, size_t len)
 		do {
 			unsigned pending, unkept, excess;
 
-			region_forget(r, p.from, p.to, &pending, &unkept, &excess);
+			page = region_forget(r, p.from, p.to, &pending, &unkept, &excess);
 			policy_unkept(unkept, excess);
 			batch_cancelled(bytes(pending));
-			page = region_first_flight(r, p.from, p.to);
 			if (page < p.to && !batch_wait(r, page, &deadline))
 				return false;
 		} while (page < p.to);

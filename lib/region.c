@@ -360,20 +360,27 @@ void region_disown(struct region *r, unsigned pages)
 		;
 }
 
-void region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending,
-		   unsigned *unkept, unsigned *excess)
+unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending,
+		       unsigned *unkept, unsigned *excess)
 {
+	unsigned first = to;
 	uint64_t was;
 
 	*pending = 0;
 	FOR_WORDS(i, from, to)
 	{
-		uint64_t moved = move(&r->word[i], fields_of(i, from, to),
-				      FROM(S_PENDING) | FROM(S_EMPTY), S_IN_USE, &was);
+		uint64_t within = fields_of(i, from, to), flight;
+		uint64_t moved =
+			move(&r->word[i], within, FROM(S_PENDING) | FROM(S_EMPTY), S_IN_USE, &was);
 
 		*pending += count(in_state(was, S_PENDING) & moved);
+		/* As it was in that look: what lands after it is empty, and was not forgotten. */
+		flight = in_state(was, S_FLIGHT) & within;
+		if (flight && first == to)
+			first = i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
 	}
 	*unkept = unkeep(r, from, to, excess);
+	return first;
 }
 
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)

@@ -89,10 +89,11 @@ bool region_own(uintptr_t addr, size_t len);
 /* in use -> empty for [from, to) of r, freshly mapped. */
 void region_fresh(struct region *r, unsigned from, unsigned to, bool ours);
 
-/* Forget pages [from, to) of r; none may be in flight (see region_first_flight). What was pending and
- * what was kept of them is counted. */
-void region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending,
-		   unsigned *unkept, unsigned *excess);
+/* Forget pages [from, to) of r, but for those in flight: the first that was, or `to`. Only after the answer
+ * `to` are all forgotten; else call again once it has landed. What was pending and what was kept of them is
+ * counted. */
+unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *pending,
+		       unsigned *unkept, unsigned *excess);
 /* So many pages of r are being unmapped: they are ours no more. */
 void region_disown(struct region *r, unsigned pages);
 /* The first page of [from, to) that is in flight, or `to`. */

@@ -282,6 +282,33 @@ static void unmapping_outlasts_one_flight_after_another(void **state)
 	assert_int_equal(region_first_flight(r, 256, 512), 512);
 }
 
+/* A flight that lands between two looks: what was in it when it was to be forgotten is not. */
+static void what_lands_is_not_forgotten(void **state)
+{
+	unsigned n, unkept, excess;
+	struct region *r;
+	REGION_SET(set);
+
+	(void)state;
+	use_region(0);
+	assert_true(alloc_free(0, 0, 300));
+	r = region_get(fake_page(0, 0));
+	assert_int_equal(region_claim(r, set, &n), REGION_PIECES);
+	assert_int_equal(region_forget(r, 250, 512, &n, &unkept, &excess), 250);
+	assert_int_equal(n, 0);
+	region_settle(r, 0, 300, true);
+	/* Nothing is in flight any more; yet these pages are still empty. */
+	assert_int_equal(region_first_flight(r, 250, 512), 512);
+	assert_int_equal(region_forget(r, 250, 512, &n, &unkept, &excess), 512);
+	/* In use, so that no claim takes the region whole. */
+	assert_true(alloc_free(0, 300, 212));
+	region_set_clear(set);
+	assert_int_equal(region_claim(r, set, &n), REGION_PIECES);
+	region_settle(r, 300, 512, true);
+	/* What was said to be gone for the flight's sake is counted as landed. */
+	batch_after_fork();
+}
+
 static void fork_turns_flight_into_pending(void **state)
 {
 	struct region *r;
@@ -396,6 +423,7 @@ int main(void)
 		TEST(untouched_regions_need_no_record),
 		TEST(a_release_larger_than_the_limit_is_not_deferred),
 		TEST(unmapping_outlasts_one_flight_after_another),
+		TEST(what_lands_is_not_forgotten),
 		TEST(fork_turns_flight_into_pending),
 		TEST(paused_keeps_the_account),
 		TEST(observe_changes_nothing),
