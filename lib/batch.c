@@ -163,6 +163,9 @@ void queue_count_zapped(unsigned node, uint64_t bytes)
 
 bool batch_refused(void)
 {
+	/* Also of a region that was queued already when it was refused: what is counted has to be forgotten. */
+	if (atomic_load(&batch_refused_bytes))
+		return true;
 	FOR_QUEUES(q)
 	if (atomic_load(&q->refused))
 		return true;

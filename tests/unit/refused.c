@@ -48,6 +48,26 @@ static void a_refused_zap_is_tried_again_later(void **state)
 	assert_int_equal(batch_bytes_exact(), 0);
 }
 
+/* Refused in the thread that released it, while its region waits in the queue: what counts as refused must not
+ * keep everything from being taken for good. */
+static void one_refusal_is_not_for_good(void **state)
+{
+	(void)state;
+	fixture_start(CONF_BACKEND_DONTNEED, 0);
+	use_region(0);
+	fake_fail("dontneed", ENOMEM, 1);
+	(void)alloc_free(0, 0, 20);
+	tick_twice();
+	assert_int_equal(batch_bytes_exact(), 0);
+	assert_false(alloc_free(0, 100, 20));
+	fake_live(fake_addr(0, 100), fake_pages(20), true);
+	/* The worker looks whether there is anything, and tries again. */
+	assert_true(batch_refused());
+	batch_retry();
+	assert_false(batch_refused());
+	assert_true(alloc_free(0, 100, 20));
+}
+
 static void eagain_is_tried_twice_at_once(void **state)
 {
 	(void)state;
@@ -370,6 +390,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_refused_zap_is_remembered),
 		TEST(a_refused_zap_is_tried_again_later),
+		TEST(one_refusal_is_not_for_good),
 		TEST(eagain_is_tried_twice_at_once),
 		TEST(a_refused_vector_falls_back_for_good),
 		TEST(a_short_vector_is_finished_one_by_one),
