@@ -35,10 +35,16 @@ static void set_mine(struct stats_shard *s, bool alone)
 }
 
 /* Others of its destructors may still count. */
-static void thread_ends(void *shard)
+static void thread_ends(void *unused)
 {
+	struct stats_shard *shard = stats_mine.shard;
+	bool alone = stats_mine.alone != NULL;
+
+	/* What it counts in, and not what the key has: a signal's handler may have taken one in between. */
+	(void)unused;
 	set_mine(&stats_shards[STATS_ALONE], false);
-	atomic_store_explicit(&((struct stats_shard *)shard)->taken, false, memory_order_release);
+	if (alone)
+		atomic_store_explicit(&shard->taken, false, memory_order_release);
 }
 
 void stats_init(void)
