@@ -418,6 +418,7 @@ uint64_t engine_keep_bytes(void)
 
 void engine_set_batch_bytes(uint64_t n)
 {
+	engine_check_fork();
 	atomic_store(&engine.batch_bytes, n);
 	batch_limit(n);
 	predict_init(n);
@@ -427,6 +428,7 @@ void engine_set_batch_bytes(uint64_t n)
 
 void engine_set_keep_bytes(uint64_t n)
 {
+	engine_check_fork();
 	atomic_store(&engine.keep_bytes, n);
 	policy_set_budget(atomic_load(&engine.pressure) ? 0 : n);
 }
