@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine.h"
 #include "os.h"
 
 /* The functions of tcmalloc that the proof and the start need, from the same library. */
@@ -109,6 +110,7 @@ static size_t heap_limit(void)
 
 const char *gperftools_install(void)
 {
+	size_t at_once = 0;
 	bool proven;
 
 	if (!gperftools_reached() || !gperftools_only_reached())
@@ -127,6 +129,8 @@ const char *gperftools_install(void)
 		proven = prove();
 	}
 	gperftools_limit(heap_limit());
+	(void)api.get_property("tcmalloc.aggressive_memory_decommit", &at_once);
+	engine_expect_returns(at_once != 0);
 	gperftools_serve(proven);
 	return NULL;
 }

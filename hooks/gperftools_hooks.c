@@ -302,6 +302,8 @@ static bool our_set_property(void *self, const char *name, size_t value)
 	done = chain && chain(self, name, value);
 	if (done && name && !strcmp(name, "tcmalloc.heap_limit_mb"))
 		set_limit(value);
+	if (done && name && !strcmp(name, "tcmalloc.aggressive_memory_decommit"))
+		engine_expect_returns(value != 0);
 	return done;
 }
 

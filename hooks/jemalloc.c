@@ -292,6 +292,7 @@ static struct je_hooks *stock_hooks(bool late)
 bool jemalloc_find(struct je_found *out, bool late)
 {
 	const char *text = NULL;
+	ssize_t decay;
 	size_t n = 3;
 
 	*out = (struct je_found){0};
@@ -302,6 +303,8 @@ bool jemalloc_find(struct je_found *out, bool late)
 	/* "5.3.0-0-g54eaed1d8b56..." */
 	out->version[strcspn(out->version, "-")] = '\0';
 	je_facts.retain = read_bool("opt.retain");
+	/* Absent or negative, memory is never given up for its age. */
+	je_facts.at_once = !read_value("opt.dirty_decay_ms", &decay, sizeof(decay)) && decay == 0;
 	je_facts.dss = read_value("opt.dss", &text, sizeof(text)) || strcmp(text, "disabled") != 0;
 	je_facts.thp = !read_value("opt.thp", &text, sizeof(text)) && strcmp(text, "default") != 0;
 	je_facts.stock = NULL;
@@ -397,6 +400,7 @@ static void replace_memset(void)
 void jemalloc_begin_named(void)
 {
 	je_facts.named = true;
+	engine_expect_returns(je_facts.at_once);
 	(void)jemalloc_wrap(je_facts.stock);
 	replace_memset();
 }
@@ -431,6 +435,7 @@ bool jemalloc_install(void)
 	je.automatic = automatic;
 	je.own = automatic + (read_size("opt.oversize_threshold") != 0);
 	je.installed = true;
+	engine_expect_returns(je_facts.at_once);
 	wait_for_passing();
 	for (unsigned i = 0; i < automatic; i++)
 		if (automatic <= EAGER_ARENAS || arena_initialized(i))

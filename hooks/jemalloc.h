@@ -76,6 +76,7 @@ struct je_facts {
 	struct je_hooks *stock; /* jemalloc's own hooks */
 	bool retain;		/* dalloc of the stock hooks never unmaps */
 	bool dss;		/* memory may come from brk */
+	bool at_once;		/* what is freed is given up at once */
 	bool thp;		/* opt.thp is not the default: memory is advised */
 	bool named;		/* some arenas are served, of the others' hooks we know nothing */
 	bool shares_object;	/* with other code, whose memset is replaced as well */

@@ -41,10 +41,12 @@ enum conf_mode engine_init(const struct conf *c)
 	}
 	batch_init(&(struct batch_limits){.bytes = c->batch_bytes, .may_remap = true});
 	policy_init(c->keep_bytes);
+	sample_reset();
 	policy_set_kind((enum policy_kind)c->policy);
 	predict_init(c->batch_bytes);
 	predict_after_fork();
 	atomic_store(&engine.paused, false);
+	atomic_store(&engine.returns_soon, true);
 	/* What is noted before it acts first has to be caught up with as well. */
 	atomic_store(&engine.pauses, mode != CONF_ON);
 	atomic_store(&engine.accounts, false);
@@ -70,6 +72,7 @@ static void fix_after_fork(void)
 	backend_after_fork();
 	batch_after_fork();
 	sweep_after_fork();
+	sample_reset();
 	region_each(add_kept, kept);
 	policy_after_fork(kept[0], kept[1]);
 }
@@ -134,44 +137,14 @@ size_t engine_take_pad(void *end)
 	return os_region_size - bytes(page);
 }
 
-/* Is any kept of the pages that a sample would look at? All lie in `only`, if that is not NULL. */
-static inline bool any_kept(const struct region *only, uintptr_t addr, size_t pages)
+/*
+ * What does not come back soon and is large needs no company to be worth a call: later, on top of what else is
+ * to be flushed, its zap would keep somebody waiting for more than he gave up.
+ */
+static bool deferring(size_t len)
 {
-	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
-
-	if (only)
-		return region_kept(only, region_page(addr), region_page(addr) + (unsigned)n);
-	FOR_PARTS(p, addr, addr + bytes(n))
-	{
-		struct region *r = region_find(p.addr);
-
-		if (r && region_kept(r, p.from, p.to))
-			return true;
-	}
-	return false;
-}
-
-/* Learn from a release what owners of such ranges touch. */
-static __attribute__((noinline)) void sample(uintptr_t addr, size_t pages)
-{
-	unsigned char resident[POLICY_SAMPLE_PAGES];
-	size_t n = pages < POLICY_SAMPLE_PAGES ? pages : POLICY_SAMPLE_PAGES;
-	size_t touched = 0, front = 0;
-
-	stats_add(STAT_SYS_MINCORE, 1);
-	if (os.mincore((void *)addr, bytes(n), resident))
-		return;
-	for (size_t i = 0; i < n; i++)
-		touched += resident[i] & 1;
-	for (size_t i = 0; i < touched; i++)
-		front += resident[i] & 1;
-	policy_learn(pages, n, touched, front);
-	stats_add(STAT_POLICY_SAMPLES, 1);
-}
-
-static bool deferring(void)
-{
-	return atomic_load_explicit(&engine.batch_bytes, memory_order_relaxed) &&
+	return (len < os_region_size || engine_returns_soon()) &&
+	       atomic_load_explicit(&engine.batch_bytes, memory_order_relaxed) &&
 	       !atomic_load_explicit(&engine.pressure, memory_order_relaxed) && worker_running();
 }
 
@@ -255,9 +228,9 @@ bool engine_release(void *start, size_t len)
 	if (batch_stuck(len) || (!only && !engine_have_records(addr, end)))
 		return engine_decline(len);
 	/* What was kept is resident, touched or not. */
-	if (policy_wants_sample(pages) && !any_kept(only, addr, pages))
-		sample(addr, pages);
-	defer = deferring() && make_room(len, &kick);
+	if (policy_wants_sample(pages) && !sample_any_kept(only, addr, sample_pages(pages)))
+		sample_release(addr, pages);
+	defer = deferring(len) && make_room(len, &kick);
 	/* First: what is counted of a zap may not be ahead of it. */
 	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);
 	if (only)
@@ -404,6 +377,11 @@ void engine_trim(uint64_t least)
 uint64_t engine_pending_most(void)
 {
 	return batch_bytes_most();
+}
+
+void engine_expect_returns(bool soon)
+{
+	atomic_store(&engine.returns_soon, soon);
 }
 
 uint64_t engine_batch_bytes(void)

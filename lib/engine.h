@@ -112,6 +112,15 @@ void engine_set_batch_bytes(uint64_t bytes);
 uint64_t engine_keep_bytes(void);
 void engine_set_keep_bytes(uint64_t bytes);
 
+/*
+ * Does what is released come back soon? It does where the allocator gives up at once what is freed (jemalloc's
+ * decay 0, tcmalloc's aggressive decommit): its callers trade time for memory. What is pending is warm then,
+ * and worth keeping for long, and the page faults to come are worth sparing where memory is handed out.
+ * Where it gives up what has rested for seconds, the default, a malloc is expected to take no time and a free
+ * no more than the zap of what it gives up. Soon, until it is said. Any thread.
+ */
+void engine_expect_returns(bool soon);
+
 /* For the worker. */
 void engine_pause(bool paused); /* the kill switch */
 bool engine_paused(void);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "engine.h"
+#include "policy.h"
 #include "region.h"
 
 enum alive { ALIVE_NEEDS_FIX, ALIVE_YES, ALIVE_FIXING };
@@ -23,6 +24,7 @@ struct engine {
 	_Atomic bool accounts; /* it has acted once: what it was told of pages has to stay right */
 	_Atomic bool paused;   /* the kill file exists */
 	_Atomic bool pressure; /* memory is short */
+	_Atomic bool returns_soon; /* what is released comes back soon: engine_expect_returns() */
 	_Atomic uint32_t *alive; /* enum alive, in memory that fork wipes; NULL if there is none */
 };
 
@@ -39,6 +41,11 @@ static inline void engine_check_fork(void)
 static inline bool engine_acts(void)
 {
 	return atomic_load_explicit(&engine.acts, memory_order_relaxed);
+}
+
+static inline bool engine_returns_soon(void)
+{
+	return atomic_load_explicit(&engine.returns_soon, memory_order_relaxed);
 }
 
 static inline bool engine_has_acted(void)
@@ -60,6 +67,22 @@ bool engine_have_records(uintptr_t addr, uintptr_t end);
 
 /* in use -> pending, and onto the queue. True if that had been empty. */
 bool engine_make_pending(uintptr_t addr, uintptr_t end);
+
+/* Samples: engine_sample.c. */
+
+/* Is any of these pages kept? All lie in `only`, if that is not NULL. */
+bool sample_any_kept(const struct region *only, uintptr_t addr, size_t pages);
+/* A range is being released of which none was kept: learn from it. */
+void sample_release(uintptr_t addr, size_t pages);
+/* A range is taken of which nothing is there: learn from it in a while. */
+void sample_watch(uintptr_t addr, size_t pages);
+/* This page is the last of what a range of so many pages is populated with, but not populated: if its owner
+ * touches it, that was worth it. */
+void sample_watch_last(uintptr_t page, size_t range);
+/* It is the turn of those that are watched. Once for each reuse that is not done at once. */
+void sample_turn(void);
+/* None is watched. One thread. */
+void sample_reset(void);
 
 /* One region's share of a range. */
 struct part {
@@ -86,6 +109,12 @@ static inline bool part_next(struct part *p, uintptr_t end)
 static inline uint64_t bytes(uint64_t pages)
 {
 	return pages << os_page_shift;
+}
+
+/* Of a range, so many pages are looked at. */
+static inline size_t sample_pages(size_t range)
+{
+	return range < POLICY_SAMPLE_PAGES ? range : POLICY_SAMPLE_PAGES;
 }
 
 #endif

@@ -13,6 +13,9 @@
 /* Runs of pending pages that one reuse collects before it deals with them. */
 #define REUSE_RUNS 32
 
+/* So many are populated that one more page fault does not count: it tells whether that is worth it. */
+#define CONFIRM_PAGES 32
+
 /*
  * Pending pages that a reuse took back: those before keep_to stay, zeroed if they must read zero before
  * it returns, and the others are zapped.
@@ -236,8 +239,10 @@ static __attribute__((noinline)) void flush_ahead(uintptr_t addr, uintptr_t end)
 static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, uintptr_t end,
 		   bool shared)
 {
-	size_t most =
-		(shared ? POLICY_POPULATE_BYTES_SHARED : POLICY_POPULATE_BYTES) >> os_page_shift;
+	size_t most = (!engine_returns_soon() ? 0
+		       : shared		      ? POLICY_POPULATE_BYTES_SHARED
+					      : POLICY_POPULATE_BYTES) >>
+		      os_page_shift;
 	uint64_t more = 0;
 
 	s->untouched = p->untouched;
@@ -273,9 +278,14 @@ static void populate(const struct runs *s)
 	gone = (to - s->start - s->there) >> os_page_shift;
 	if (!policy_populate_pays(gone, s->unpopulated) ||
 	    !policy_fits(policy_excess(gone, s->unpopulated)) ||
-	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) || !engine_acts() ||
+	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) ||
 	    !policy_believes(s->range, gone))
 		return;
+	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range)) {
+		to -= os_page_size;
+		gone--;
+		sample_watch_last(to, s->range);
+	}
 	stats_add(STAT_SYS_POPULATE, 1);
 	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
 	if (r && r != -ENOMEM && r != -EAGAIN && r != -EINTR) {
@@ -366,8 +376,12 @@ reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, 
 	if (runs.cancelled)
 		cancelled(runs.start, len, runs.cancelled);
 	runs_finish(&runs);
-	if (!runs.strangers)
+	if (!runs.strangers && engine_acts()) {
 		populate(&runs);
+		if (plan->ask && runs.range > POLICY_FEW_PAGES)
+			sample_watch(runs.start, runs.range);
+		sample_turn();
+	}
 	return runs.strangers ? ENGINE_STRANGERS : ENGINE_OK;
 }
 
@@ -432,7 +446,8 @@ void engine_zero(void *start, size_t len)
 		engine_check_fork();
 		struct policy_plan p = policy_plan(runs.range);
 
-		runs.keep_to += bytes(p.keep);
+		if (len <= POLICY_ZERO_BYTES || engine_returns_soon())
+			runs.keep_to += bytes(p.keep);
 		runs.untouched = p.untouched;
 		runs.touched_to = addr + len;
 	}

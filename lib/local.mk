@@ -6,7 +6,7 @@ lib_libcore_la_SOURCES = \
 	lib/batch.c lib/batch_flight.c lib/batch.h lib/batch_internal.h \
 	lib/conf.c lib/conf_parse.c lib/conf_rule.c lib/conf_value.c lib/conf.h lib/conf_internal.h \
 	lib/ctl.c lib/ctl_sample.c lib/ctl_table.c lib/ctl.h lib/ctl_internal.h \
-	lib/engine.c lib/engine_mode.c lib/engine_reuse.c lib/engine.h lib/engine_internal.h \
+	lib/engine.c lib/engine_mode.c lib/engine_reuse.c lib/engine_sample.c lib/engine.h lib/engine_internal.h \
 	lib/export.c lib/export_buf.c lib/export_json.c lib/export.h lib/export_internal.h \
 	lib/floor.c lib/floor.h \
 	lib/gauge.h \

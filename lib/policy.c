@@ -20,7 +20,7 @@
 #define SAMPLE_KEPT  2	/* of one of which something is: most releases cannot be sampled */
 #define SAMPLE_REST  16 /* but once one of a class could be, so many turns of it are left out */
 #define EXPLORE_EVERY                                                                              \
-	32 /* reuses of which one keeps nothing, so that there is something to learn */
+	64 /* reuses of which one keeps nothing, so that there is something to learn */
 #define EXPLORE_DOUBTED 4 /* the same where nothing is believed before the next sample */
 #define LOOSE		(ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
 #define NEARLY		(ONE * 31 / 32) /* a share from which on it is as good as all */
@@ -168,6 +168,11 @@ void policy_costs(struct policy_costs *out)
 	};
 }
 
+bool policy_has_costs(void)
+{
+	return cost(&costs.fault) != 0;
+}
+
 void policy_no_populate(void)
 {
 	atomic_store(&costs.populate, 0);
@@ -198,7 +203,19 @@ static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
 		p.keep = range;
 		p.touched = range;
 	}
+	p.ask = k == POLICY_LEARN;
 	return p;
+}
+
+/* So little behind what is kept is not worth a call, and would be kept in any case: it is, with the rest. */
+static void keep_tail(struct policy_plan *p, size_t range)
+{
+	size_t tail = range - p->keep;
+
+	if (!tail || tail > POLICY_FEW_PAGES || !p->keep)
+		return;
+	p->untouched = (uint32_t)((p->untouched * p->keep + ONE * tail) / range);
+	p->keep = range;
 }
 
 /* Half of the budget, in pages: two kinds of owners may change at once. */
@@ -235,6 +252,20 @@ bool policy_believes(size_t range, size_t pages)
 	return before + (int64_t)pages <= most;
 }
 
+bool policy_wants_confirmed(size_t range)
+{
+	return believed_of(class_of(range)) > most_believed() / 4;
+}
+
+void policy_confirm(size_t range)
+{
+	struct class *c = class_of(range);
+
+	/* Not what the kernel had no memory for: that is a sample's to say. */
+	if (believed_of(c) <= INT32_MAX)
+		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
+}
+
 void policy_disbelieve(size_t range)
 {
 	/* More than any budget has. */
@@ -256,8 +287,10 @@ struct policy_plan policy_plan(size_t range)
 	p.unpopulated = (uint32_t)share_of(&c->vain);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
+	keep_tail(&p, range);
 	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
 	p.explore = (count_one(&my_counter()->reuses) & (every - 1)) == every - 1;
+	p.ask = p.explore;
 	if (p.explore || !policy_fits(policy_excess(p.keep, p.untouched))) {
 		p.keep = 0;
 		p.populate = 0;

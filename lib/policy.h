@@ -33,9 +33,13 @@
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
 /* At most so many bytes are populated for one reuse: allocators hold a lock meanwhile. And where others
- * are about who may wait for that lock, no more than they would have waited for a zap. */
-#define POLICY_POPULATE_BYTES	     ((size_t)2 << 20)
+ * are about who may wait for that lock, no more than they would have waited for a zap. Where a malloc is
+ * expected to take no time (engine_expect_returns), none. */
+#define POLICY_POPULATE_BYTES	     ((size_t)1 << 21)
 #define POLICY_POPULATE_BYTES_SHARED ((size_t)128 << 10)
+
+/* And there a range larger than this is not zeroed where the allocator would have zapped it: that takes longer. */
+#define POLICY_ZERO_BYTES ((size_t)256 << 10)
 
 /* What is done with pages that come back. */
 enum policy_kind {
@@ -61,6 +65,7 @@ struct policy_plan {
 	uint32_t untouched;   /* share of the kept that is expected to stay untouched, in 1/65536 */
 	uint32_t unpopulated; /* the same of those that are populated */
 	bool explore;	      /* nothing of it should be there before its owner comes */
+	bool ask;	      /* what its owner will touch should be learned */
 };
 
 /* Reset, with a budget of excess RSS in bytes. What things cost stays. */
@@ -75,6 +80,8 @@ enum policy_kind policy_kind(void);
 /* From now on it goes by these. Nothing is populated before they were set. */
 void policy_set_costs(const struct policy_costs *c);
 void policy_costs(struct policy_costs *out);
+/* Was it told what they cost? */
+bool policy_has_costs(void);
 /* The kernel does not populate after all. */
 void policy_no_populate(void);
 
@@ -90,6 +97,10 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
  * confirm what was learned, a class populates half of the budget at most. True: go on, they are counted.
  */
 bool policy_believes(size_t range, size_t pages);
+/* Has a class populated so much since that it should be confirmed soon? */
+bool policy_wants_confirmed(size_t range);
+/* An owner has touched all that was to be populated. */
+void policy_confirm(size_t range);
 /* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
 void policy_disbelieve(size_t range);
 

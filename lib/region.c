@@ -91,7 +91,7 @@ static inline uint64_t kept_of(unsigned i, unsigned from, unsigned to)
 static __attribute__((noinline)) unsigned change_kept_words(struct region *r, unsigned from,
 							    unsigned to, bool set)
 {
-	unsigned changed = 0;
+	unsigned changed = to - from;
 
 	FOR_KEPT(i, from, to)
 	{
@@ -100,9 +100,11 @@ static __attribute__((noinline)) unsigned change_kept_words(struct region *r, un
 		uint64_t old = atomic_load_explicit(w, memory_order_relaxed);
 		uint64_t change = (set ? ~old : old) & bits;
 
+		/* All of them, mostly. */
+		if (change != bits)
+			changed -= count(bits & ~change);
 		if (!change)
 			continue;
-		changed += count(change);
 		if (set)
 			atomic_fetch_or_explicit(w, change, memory_order_relaxed);
 		else
@@ -381,6 +383,14 @@ unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *p
 	}
 	*unkept = unkeep(r, from, to, excess);
 	return first;
+}
+
+bool region_in_use(const struct region *r, unsigned from, unsigned to)
+{
+	FOR_SPAN(s, from, to)
+	if (atomic_load_explicit(&r->word[s.i], memory_order_relaxed) & SPREAD(s.within, 3))
+		return false;
+	return true;
 }
 
 unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)

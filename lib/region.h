@@ -144,6 +144,8 @@ void region_settle(struct region *r, unsigned from, unsigned to, bool ok);
  * before; *excess gets what they add to the region's. */
 unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t share,
 		     unsigned *excess);
+/* Is all of [from, to) in use? */
+bool region_in_use(const struct region *r, unsigned from, unsigned to);
 /* Is any of [from, to) kept? */
 bool region_kept(const struct region *r, unsigned from, unsigned to);
 

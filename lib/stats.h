@@ -49,7 +49,7 @@
 	X(STAT_FALLBACKS, "fallbacks", "events", "vectored calls that fell back to single ones")   \
 	X(STAT_REUSE_WAITS, "reuse_waits", "events", "reuses that met a zap in flight")            \
 	X(STAT_REUSE_TIMEOUTS, "reuse_timeouts", "events", "reuses refused after waiting")         \
-	X(STAT_POLICY_SAMPLES, "policy_samples", "events", "releases sampled for touched pages")   \
+	X(STAT_POLICY_SAMPLES, "policy_samples", "events", "ranges looked at for touched pages")   \
 	X(STAT_PREDICTED_SPARED, "predicted_spared_calls", "events",                               \
 	  "observing: zaps that 'on' would spare")                                                 \
 	X(STAT_SYS_MADVISE, "sys_madvise", "calls", "madvise calls by flushes")                    \

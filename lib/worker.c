@@ -40,6 +40,7 @@ static bool (*_Atomic chore)(void);
 static _Atomic unsigned chores_set; /* how often: one set while it ran is not to be dropped */
 static void (*_Atomic report)(void);
 static void (*_Atomic page)(void);
+static _Atomic bool costs_wanted;
 static _Atomic bool stirred; /* something has happened since the page was written */
 
 static struct iovec vec[BACKEND_VEC_MAX], ask[BACKEND_VEC_MAX];
@@ -116,6 +117,14 @@ void worker_kick(void)
 		return;
 	stats_add(STAT_SYS_FUTEX, 1);
 	os.futex_wake(&word, 1);
+}
+
+void worker_measure(void)
+{
+	if (atomic_load_explicit(&costs_wanted, memory_order_relaxed))
+		return;
+	atomic_store(&costs_wanted, true);
+	worker_nudge();
 }
 
 void worker_nudge(void)
@@ -222,7 +231,7 @@ static void measure_costs(void)
 	static unsigned tries = COST_TRIES;
 	struct policy_costs c;
 
-	if (!tries || batch_idle())
+	if (!tries || (batch_idle() && !atomic_load(&costs_wanted)))
 		return;
 	if (!cost_measure(&c)) {
 		tries--;

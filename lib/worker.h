@@ -32,6 +32,9 @@ bool worker_set_batch_ms(uint64_t ms);
 uint64_t worker_sweep_ms(void);
 bool worker_set_sweep_ms(uint64_t ms);
 
+/* Policy has something to decide: measure what it goes by, if that was not done. For hooks. */
+void worker_measure(void);
+
 /* Something is pending: wake it if it sleeps. For hooks. */
 void worker_kick(void);
 

@@ -105,6 +105,7 @@ engine_tests = \
 	tests/unit/t-properties \
 	tests/unit/t-refused \
 	tests/unit/t-reuse \
+	tests/unit/t-sample \
 	tests/unit/t-sweep \
 	tests/unit/t-tune \
 	tests/unit/t-tune-rules \
@@ -153,6 +154,9 @@ tests_unit_t_populate_LDADD = tests/unit/libfixture.la
 tests_unit_t_policy_SOURCES = tests/unit/policy.c
 tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_policy_LDADD = tests/unit/libfixture.la
+tests_unit_t_sample_SOURCES = tests/unit/sample.c
+tests_unit_t_sample_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_sample_LDADD = tests/unit/libfixture.la
 tests_unit_t_reuse_SOURCES = tests/unit/reuse.c
 tests_unit_t_reuse_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_reuse_LDADD = tests/unit/libfixture.la

@@ -134,17 +134,17 @@ static void what_stays_beyond_it_is_not_counted(void **state)
 	assert_int_equal(populated(), 50);
 }
 
-/* A round in 32 shows what owners touch: nothing stays, and nothing is populated. */
+/* A round in 64 shows what owners touch: nothing stays, and nothing is populated. */
 static void nothing_is_while_exploring(void **state)
 {
 	(void)state;
 	teach(20, 20);
-	for (unsigned i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		assert_int_equal(take(0, 20, ENGINE_ZERO), ENGINE_OK);
 		assert_true(alloc_free(0, 0, 20));
 		flush_all();
 	}
-	assert_int_equal(count_of(STAT_SYS_POPULATE), 31);
+	assert_int_equal(count_of(STAT_SYS_POPULATE), 63);
 }
 
 /* Where the kernel cannot populate and nothing is pending any more, each release could be looked at. */
@@ -156,14 +156,14 @@ static void few_are_looked_at(void **state)
 	policy_no_populate();
 	teach(20, 20);
 	before = count_of(STAT_SYS_MINCORE);
-	for (unsigned i = 0; i < 640; i++) {
+	for (unsigned i = 0; i < 1280; i++) {
 		assert_int_equal(take(0, 20, ENGINE_ZERO), ENGINE_OK);
 		fake_live(fake_addr(0, 0), fake_pages(20), true);
 		fake_write(fake_addr(0, 0), fake_pages(20));
 		assert_true(alloc_free(0, 0, 20));
 		flush_all();
 	}
-	assert_in_range(count_of(STAT_SYS_MINCORE) - before, 10, 20);
+	assert_in_range(count_of(STAT_SYS_MINCORE) - before, 30, 60);
 }
 
 /* Also where pages need not read zero. */
@@ -174,7 +174,7 @@ static void exploring_zaps_what_is_pending(void **state)
 	(void)state;
 	teach(20, 20);
 	before = count_of(STAT_REUSE_ZAPPED);
-	for (unsigned i = 0; i < 32; i++) {
+	for (unsigned i = 0; i < 64; i++) {
 		assert_int_equal(take(0, 20, 0), ENGINE_OK);
 		assert_true(alloc_free(0, 0, 20));
 	}
@@ -326,21 +326,21 @@ static void belief_is_limited(void **state)
 		assert_int_equal(engine_reuse(fake_addr(r, 0), fake_pages(300), ENGINE_ZERO),
 				 ENGINE_OK);
 	}
-	assert_int_equal(populated(), 300);
+	/* All but the page by which it is confirmed. */
+	assert_int_equal(populated(), 299);
 	/* One that touches less confirms nothing. */
 	policy_learn(300, 300, 2, 2);
 	assert_int_equal(take(0, 300, ENGINE_ZERO), ENGINE_OK);
-	assert_int_equal(populated(), 300);
+	assert_int_equal(populated(), 299);
 	policy_learn(300, 300, 300, 300);
 	alloc_map(8, 0, 512);
 	assert_int_equal(engine_reuse(fake_addr(8, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
-	assert_int_equal(populated(), 600);
+	assert_int_equal(populated(), 598);
 	engine_set_keep_bytes(0);
 	policy_learn(300, 300, 300, 300);
-	fake_log_clear();
 	alloc_map(9, 0, 512);
 	assert_int_equal(engine_reuse(fake_addr(9, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
-	assert_calls(NONE);
+	assert_int_equal(populated(), 598);
 }
 
 static int setup_64k(void **state)

@@ -51,7 +51,7 @@ static void owners_are_watched(void **state)
 		flush_all();
 	}
 	assert_int_equal(policy_touched(300), 512);
-	assert_int_equal(count_of(STAT_POLICY_SAMPLES), count_of(STAT_SYS_MINCORE));
+	assert_in_range(count_of(STAT_POLICY_SAMPLES), 4, count_of(STAT_SYS_MINCORE));
 }
 
 static void large_pieces_are_zapped_when_nothing_is_known(void **state)

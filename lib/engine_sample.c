@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * engine_sample - what owners touch of what they are given, as policy wants to know it.
+ *
+ * It is asked of the kernel (mincore) when a range is released. But a program that only grows releases
+ * nothing, and by the time it does the pages of its growth have all been faulted in one by one. So ranges that
+ * are in use are looked at as well, a few reuses after they were taken: those of which nothing was there
+ * when they were taken tell what their owners touch; those that were populated, but for the last page,
+ * tell by that page whether it was worth it. Where nothing is touched the owner may yet come: that is left
+ * to the release.
+ *
+ * Each shard of threads has a few slots, so that nobody waits: who finds them taken does not look. A range
+ * that was given up or unmapped meanwhile is dropped, and where that is not seen, a sample is wrong:
+ * nothing but cost hangs on it.
+ */
+#include <sys/mman.h>
+
+#include "engine_internal.h"
+#include "os.h"
+#include "policy.h"
+#include "stats.h"
+#include "worker.h"
+
+#define SLOTS 4
+#define LATER 2 /* reuses before a range is looked at */
+
+struct slot {
+	_Atomic uintptr_t addr; /* of what is looked at; FREE, BUSY */
+	size_t range;		/* pages of the range */
+	size_t pages;		/* of it that are looked at */
+	unsigned later;		/* reuses until then */
+	bool last;		/* it is the last page of what was populated */
+};
+
+/* Not addresses of pages. */
+#define FREE 0
+#define BUSY 1
+
+static struct {
+	_Atomic unsigned taken; /* slots */
+	struct slot slot[SLOTS];
+} __attribute__((aligned(64))) shards[STATS_SHARDS];
+
+bool sample_any_kept(const struct region *only, uintptr_t addr, size_t pages)
+{
+	if (only)
+		return region_kept(only, region_page(addr), region_page(addr) + (unsigned)pages);
+	FOR_PARTS(p, addr, addr + bytes(pages))
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r && region_kept(r, p.from, p.to))
+			return true;
+	}
+	return false;
+}
+
+/* How many of the first n pages are there, and how many of these lie in front. False: it cannot be told. */
+static bool resident(uintptr_t addr, size_t n, size_t *touched, size_t *front)
+{
+	unsigned char there[POLICY_SAMPLE_PAGES];
+
+	*touched = *front = 0;
+	stats_add(STAT_SYS_MINCORE, 1);
+	if (os.mincore((void *)addr, bytes(n), there))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		*touched += there[i] & 1;
+	for (size_t i = 0; i < *touched; i++)
+		*front += there[i] & 1;
+	return true;
+}
+
+void sample_release(uintptr_t addr, size_t pages)
+{
+	size_t n = sample_pages(pages), touched, front;
+
+	if (!resident(addr, n, &touched, &front))
+		return;
+	policy_learn(pages, n, touched, front);
+	stats_add(STAT_POLICY_SAMPLES, 1);
+}
+
+static void watch(uintptr_t addr, size_t pages, size_t range, bool last)
+{
+	unsigned shard = stats_mine.index;
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct slot *s = &shards[shard].slot[i];
+		uintptr_t is = FREE;
+
+		if (!atomic_compare_exchange_strong(&s->addr, &is, BUSY))
+			continue;
+		s->range = range;
+		s->pages = pages;
+		s->later = LATER;
+		s->last = last;
+		atomic_store(&s->addr, addr);
+		atomic_fetch_add(&shards[shard].taken, 1);
+		return;
+	}
+}
+
+void sample_watch(uintptr_t addr, size_t pages)
+{
+	if (!policy_has_costs())
+		worker_measure();
+	watch(addr, sample_pages(pages), pages, false);
+}
+
+void sample_watch_last(uintptr_t page, size_t range)
+{
+	watch(page, 1, range, true);
+}
+
+/* Has all of it been in use since, by what is known? */
+static bool still_used(uintptr_t addr, size_t pages)
+{
+	FOR_PARTS(p, addr, addr + bytes(pages))
+	{
+		struct region *r = region_known(p.addr);
+
+		if (r && !region_in_use(r, p.from, p.to))
+			return false;
+	}
+	return !sample_any_kept(NULL, addr, pages);
+}
+
+static void look(const struct slot *s, uintptr_t addr)
+{
+	size_t touched, front;
+
+	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front) || !touched)
+		return;
+	if (s->last)
+		policy_confirm(s->range);
+	else
+		policy_learn(s->range, s->pages, touched, front);
+	stats_add(STAT_POLICY_SAMPLES, 1);
+}
+
+static void turn(struct slot *s, _Atomic unsigned *taken)
+{
+	uintptr_t addr = atomic_load_explicit(&s->addr, memory_order_relaxed);
+	bool done;
+
+	if (addr == FREE || addr == BUSY || !atomic_compare_exchange_strong(&s->addr, &addr, BUSY))
+		return;
+	done = s->later-- == 0;
+	if (done)
+		look(s, addr);
+	atomic_store(&s->addr, done ? FREE : addr);
+	if (done)
+		atomic_fetch_sub(taken, 1);
+}
+
+void sample_turn(void)
+{
+	unsigned shard = stats_mine.index;
+
+	if (!atomic_load_explicit(&shards[shard].taken, memory_order_relaxed))
+		return;
+	for (unsigned i = 0; i < SLOTS; i++)
+		turn(&shards[shard].slot[i], &shards[shard].taken);
+}
+
+void sample_reset(void)
+{
+	for (unsigned shard = 0; shard < STATS_SHARDS; shard++) {
+		/* Written to only where it must be: in a child each page costs a copy. */
+		for (unsigned i = 0; i < SLOTS; i++)
+			if (atomic_load(&shards[shard].slot[i].addr) != FREE)
+				atomic_store(&shards[shard].slot[i].addr, FREE);
+		if (atomic_load(&shards[shard].taken))
+			atomic_store(&shards[shard].taken, 0);
+	}
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What is learned of ranges that are in use; and what is left out where memory does not come back soon and a
+ * malloc or a free is expected to take no time.
+ */
+#include "engine_fixture.h"
+
+#include <string.h>
+
+static const struct policy_costs usual = {
+	.fault = 1000, .populate = 500, .zap = 80, .zero = 100, .call = 300};
+
+/* Fresh memory, as a program has it that only grows. */
+static int setup(void **state)
+{
+	int r = fixture_setup(state);
+
+	policy_set_costs(&usual);
+	for (unsigned region = 0; region < 12; region++)
+		alloc_map(region, 0, 512);
+	fake_log_mincore(false);
+	fake_log_clear();
+	return r;
+}
+
+static int teardown(void **state)
+{
+	fake_log_mincore(true);
+	return fixture_teardown(state);
+}
+
+static void take(unsigned region, unsigned page, unsigned pages)
+{
+	assert_int_equal(engine_reuse(fake_addr(region, page), fake_pages(pages), ENGINE_ZERO),
+			 ENGINE_OK);
+}
+
+static void touch(unsigned region, unsigned page, unsigned pages)
+{
+	void *addr = fake_addr(region, page);
+
+	fake_live(addr, fake_pages(pages), true);
+	fake_write(addr, fake_pages(pages));
+}
+
+static uint64_t samples(void)
+{
+	return count_of(STAT_POLICY_SAMPLES);
+}
+
+static void growth_teaches(void **state)
+{
+	(void)state;
+	for (unsigned r = 0; r < 8 && policy_touched(300) < 0; r++) {
+		take(r, 0, 300);
+		touch(r, 0, 300);
+	}
+	assert_int_equal(policy_touched(300), 1024);
+	assert_int_equal(count_of(STAT_DEFERRED), 0);
+	fake_log_clear();
+	take(11, 0, 300);
+	assert_calls("populate 11.0+300", NONE);
+}
+
+/* It is no hurry of theirs: the release will tell. */
+static void what_nobody_touched_yet_says_nothing(void **state)
+{
+	(void)state;
+	for (unsigned r = 0; r < 12; r++)
+		take(r, 0, 300);
+	assert_int_equal(samples(), 0);
+	assert_int_equal(policy_touched(300), -1);
+	/* And they are not looked at for good: those of today are. */
+	teach(17, 17);
+	for (unsigned i = 0; i < 16; i++)
+		take(i % 12, 300 + 17 * (i / 12), 17);
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 400, 100);
+		touch(r, 400, 100);
+	}
+	assert_int_equal(policy_touched(100), 1024);
+}
+
+/* What was kept for the next owner, or populated, nobody touched. */
+static void what_was_given_up_meanwhile_says_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 300);
+		assert_true(alloc_free(0, 0, 300));
+		take(1 + i % 3, 20 * (i / 3), 20);
+		take(4 + i % 3, 20 * (i / 3), 20);
+		take(7 + i % 3, 20 * (i / 3), 20);
+		flush_all();
+	}
+	/* By releases, one in eight. */
+	assert_in_range(samples(), 0, 3);
+}
+
+static void memory_that_is_gone_says_nothing(void **state)
+{
+	(void)state;
+	take(0, 0, 300);
+	touch(0, 0, 300);
+	fake_live(fake_addr(0, 0), fake_pages(512), false);
+	assert_true(engine_unmap(fake_addr(0, 0), fake_pages(512)));
+	fake_mapped(fake_addr(0, 0), fake_pages(512), false);
+	for (unsigned r = 1; r < 12; r++)
+		take(r, 0, 20);
+	fake_mapped(fake_addr(0, 0), fake_pages(512), true);
+	assert_int_equal(samples(), 0);
+}
+
+/* The last page of what is populated is left to its owner: touched, it confirms that it was worth it. */
+static void the_last_page_confirms(void **state)
+{
+	(void)state;
+	policy_init(4000 * os_page_size);
+	teach(300, 300);
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 0, 300);
+		touch(r, 0, 300);
+	}
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(12 * 299), fake_pages(12 * 300) - 1);
+	assert_true(samples() > 0);
+}
+
+static void untouched_it_does_not(void **state)
+{
+	(void)state;
+	policy_init(4000 * os_page_size);
+	teach(300, 300);
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 0, 300);
+		touch(r, 0, 100);
+	}
+	/* Half of the budget. */
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(5 * 299), fake_pages(2000));
+}
+
+/* A kernel that has no memory for it is believed whatever an earlier owner touches. */
+static void refusal_is_not_outdone(void **state)
+{
+	(void)state;
+	policy_init(4000 * os_page_size);
+	teach(300, 300);
+	for (unsigned r = 0; r < 2; r++) {
+		take(r, 0, 300);
+		touch(r, 0, 300);
+	}
+	policy_disbelieve(300);
+	for (unsigned r = 2; r < 6; r++)
+		take(r, 0, 20);
+	assert_true(samples() > 0);
+	fake_log_clear();
+	take(7, 0, 300);
+	assert_calls(NONE);
+}
+
+static void a_child_looks_at_its_own(void **state)
+{
+	(void)state;
+	take(0, 0, 300);
+	touch(0, 0, 300);
+	memset(fake_wiped, 0, sizeof(fake_wiped));
+	engine_after_fork();
+	fake_wiped[1] = 1;
+	for (unsigned r = 1; r < 6; r++)
+		take(r, 0, 20);
+	assert_int_equal(samples(), 0);
+}
+
+/* The allocator gives up what has rested: a malloc takes no longer for us. */
+static void at_leisure_nothing_is_populated(void **state)
+{
+	(void)state;
+	engine_expect_returns(false);
+	teach(300, 300);
+	take(0, 0, 300);
+	assert_calls(NONE);
+	engine_expect_returns(true);
+	take(1, 0, 300);
+	assert_calls("populate 1.0+300", NONE);
+}
+
+static void at_leisure_much_is_not_zeroed(void **state)
+{
+	(void)state;
+	teach(300, 300);
+	teach(64, 64);
+	engine_zero(fake_addr(0, 0), fake_pages(300));
+	assert_calls("zero 0.0+300", NONE);
+	engine_expect_returns(false);
+	engine_zero(fake_addr(1, 0), fake_pages(300));
+	engine_zero(fake_addr(1, 300), fake_pages(64));
+	assert_calls("dontneed 1.0+300", "zero 1.300+64", NONE);
+}
+
+/* Nor does a free: what needs no company is zapped at once, with nothing else. */
+static void at_leisure_regions_are_not_put_off(void **state)
+{
+	(void)state;
+	for (unsigned r = 0; r < 4; r++)
+		use_region(r);
+	assert_true(alloc_free(3, 0, 512));
+	engine_expect_returns(false);
+	fake_log_clear();
+	assert_true(alloc_free(0, 0, 1024));
+	assert_calls("dontneed 0.0+1024", NONE);
+	assert_int_equal(count_of(STAT_UNDEFERRED), fake_pages(1024));
+	assert_int_equal(batch_bytes_exact(), fake_pages(512));
+	assert_true(alloc_free(2, 0, 511));
+	assert_calls(NONE);
+	assert_int_equal(batch_bytes_exact(), fake_pages(1023));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(growth_teaches),
+		TEST(what_nobody_touched_yet_says_nothing),
+		TEST(what_was_given_up_meanwhile_says_nothing),
+		TEST(memory_that_is_gone_says_nothing),
+		TEST(the_last_page_confirms),
+		TEST(untouched_it_does_not),
+		TEST(refusal_is_not_outdone),
+		TEST(a_child_looks_at_its_own),
+		TEST(at_leisure_nothing_is_populated),
+		TEST(at_leisure_much_is_not_zeroed),
+		TEST(at_leisure_regions_are_not_put_off),
+	};
+
+	return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
+}
