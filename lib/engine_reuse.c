@@ -253,12 +253,14 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 	if (!s->zero && !p->explore && policy_kind() == POLICY_LEARN &&
 	    (!p->touched || p->touched >= s->range / 4)) {
 		s->keep_to = end;
+		s->untouched = p->left;
 		if (s->untouched)
 			more = policy_excess(count_pending(addr, s->touched_to), s->untouched);
 		if (s->touched_to < end)
 			more += policy_excess(count_pending(s->touched_to, end), POLICY_ALL);
 		if (policy_fits(more))
 			return;
+		s->untouched = p->untouched;
 	}
 	s->keep_to = addr + bytes(p->keep);
 	/* The first, without what rounding may have added, only spares the second. */

@@ -30,6 +30,7 @@ struct class
 	_Atomic int32_t touched;   /* share of the range, from its start, that most touch */
 	_Atomic int32_t keep;	   /* that many enough touch for keeping it */
 	_Atomic int32_t populate;  /* the same for populating it */
+	_Atomic int32_t sure;	   /* that all touched of late: no excess comes of it */
 	_Atomic int32_t excess;	   /* share of what is kept that an owner leaves, on average */
 	_Atomic int32_t vain;	   /* the same of what is populated */
 	_Atomic uint32_t samples;  /* so far */
@@ -114,6 +115,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].touched, 0);
 		atomic_store(&classes[i].keep, 0);
 		atomic_store(&classes[i].populate, 0);
+		atomic_store(&classes[i].sure, 0);
 		atomic_store(&classes[i].excess, 0);
 		atomic_store(&classes[i].vain, 0);
 		atomic_store(&classes[i].samples, 0);
@@ -198,7 +200,7 @@ static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
 	if (k == POLICY_KEEP) {
 		p.keep = policy_fits(policy_excess(range, POLICY_ALL)) ? range : 0;
 		p.touched = range;
-		p.untouched = POLICY_ALL;
+		p.untouched = p.left = POLICY_ALL;
 	} else if (k == POLICY_LEARN && range <= POLICY_SMALL_PAGES) {
 		p.keep = range;
 		p.touched = range;
@@ -207,14 +209,18 @@ static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
 	return p;
 }
 
-/* So little behind what is kept is not worth a call, and would be kept in any case: it is, with the rest. */
+/* So little behind what is kept is not worth a call: it is kept with the rest. */
 static void keep_tail(struct policy_plan *p, size_t range)
 {
 	size_t tail = range - p->keep;
+	uint32_t untouched;
 
 	if (!tail || tail > POLICY_FEW_PAGES || !p->keep)
 		return;
-	p->untouched = (uint32_t)((p->untouched * p->keep + ONE * tail) / range);
+	untouched = (uint32_t)((p->untouched * p->keep + ONE * tail) / range);
+	if (!policy_fits(policy_excess(range, untouched)))
+		return;
+	p->untouched = untouched;
 	p->keep = range;
 }
 
@@ -285,15 +291,22 @@ struct policy_plan policy_plan(size_t range)
 	p.touched = prefix_of(range, share_of(&c->touched));
 	p.untouched = (uint32_t)share_of(&c->excess);
 	p.unpopulated = (uint32_t)share_of(&c->vain);
+	p.left = p.untouched;
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
-	keep_tail(&p, range);
 	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
 	p.explore = (count_one(&my_counter()->reuses) & (every - 1)) == every - 1;
 	p.ask = p.explore;
-	if (p.explore || !policy_fits(policy_excess(p.keep, p.untouched))) {
+	if (p.explore) {
 		p.keep = 0;
 		p.populate = 0;
+	} else if (!policy_fits(policy_excess(p.keep, p.untouched))) {
+		p.keep = prefix_of(range, share_of(&c->sure));
+		p.untouched = 0;
+		p.populate = p.populate < p.keep ? p.populate : p.keep;
+		p.unpopulated = 0;
+	} else {
+		keep_tail(&p, range);
 	}
 	return p;
 }
@@ -390,6 +403,7 @@ static void conclude(struct class *c, unsigned n)
 	atomic_store(&c->touched, touched_by(sorted, n, MOST));
 	atomic_store(&c->keep, keep);
 	atomic_store(&c->populate, populate);
+	atomic_store(&c->sure, sorted[0] < keep ? sorted[0] : keep);
 	atomic_store(&c->excess, left_of(sorted, n, keep));
 	atomic_store(&c->vain, left_of(sorted, n, populate));
 }
