@@ -101,6 +101,25 @@ static void idle_means_asleep(void **state)
 	assert_int_equal(atomic_load(&waits), seen);
 }
 
+/* A program that only grows has nothing pending, and something to decide. */
+static void costs_are_measured_on_demand(void **state)
+{
+	unsigned seen;
+
+	assert_true(batch_idle());
+	policy_set_costs(&(struct policy_costs){0});
+	assert_false(policy_has_costs());
+	worker_measure();
+	WAIT_FOR(policy_has_costs());
+	/* Once. */
+	idle_means_asleep(state);
+	seen = atomic_load(&waits);
+	worker_measure();
+	for (unsigned i = 0; i < 100; i++)
+		rest();
+	assert_int_equal(atomic_load(&waits), seen);
+}
+
 static void what_is_pending_gets_flushed(void **state)
 {
 	(void)state;
@@ -336,6 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_means_asleep),
+		cmocka_unit_test(costs_are_measured_on_demand),
 		cmocka_unit_test(what_is_pending_gets_flushed),
 		cmocka_unit_test(much_is_flushed_before_it_is_old),
 		cmocka_unit_test(pressure_flushes_and_stops_deferral),
