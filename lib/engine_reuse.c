@@ -380,7 +380,8 @@ reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, 
 	runs_finish(&runs);
 	if (!runs.strangers && engine_acts()) {
 		populate(&runs);
-		if (plan->ask && runs.range > POLICY_FEW_PAGES)
+		/* A small one may hold many blocks, and is touched as they come. */
+		if (plan->ask && runs.range > POLICY_SMALL_PAGES)
 			sample_watch(runs.start, runs.range);
 		sample_turn();
 	}
