@@ -114,6 +114,9 @@ bench/private-jemalloc.a: $(STATIC_JEMALLOC) Makefile
 CLEANFILES += bench/private-jemalloc.a bench/private-jemalloc.a.names
 endif
 
+# Where the time goes.
+EXTRA_DIST += bench/profile
+
 # What becomes of a file of results.
 EXTRA_DIST += bench/report bench/report.jq bench/report.head.html bench/results.jq \
 	scripts/readme-figures scripts/readme-figures.jq

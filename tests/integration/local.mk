@@ -199,11 +199,15 @@ tests_integration_tchammer_linked_LDFLAGS = $(AM_LDFLAGS) -Wl,--no-as-needed
 endif
 endif
 
-# The micro benches, and how many instructions the hook path takes; without Google Benchmark or valgrind they
-# skip themselves.
-EXTRA_DIST += tests/integration/micro.sh tests/integration/instructions.sh
+# The micro benches, how many instructions the hook path takes, and where the time goes; without Google
+# Benchmark, valgrind or perf they skip themselves.
+benchtests = \
+	tests/integration/instructions.sh \
+	tests/integration/micro.sh \
+	tests/integration/profile.sh
+EXTRA_DIST += $(benchtests)
 if !SANITIZED
-TESTS += tests/integration/micro.sh tests/integration/instructions.sh
+TESTS += $(benchtests)
 if HAVE_BENCHMARK
 check_PROGRAMS += tests/integration/gbench
 tests_integration_gbench_SOURCES = tests/integration/gbench.c $(gbench_sources)
