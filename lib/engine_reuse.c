@@ -281,10 +281,11 @@ static void populate(const struct runs *s)
 	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) ||
 	    !policy_believes(s->range, gone))
 		return;
-	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range)) {
+	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range) &&
+	    !sample_any_kept(NULL, to - os_page_size, 1) &&
+	    sample_watch_last(to - os_page_size, s->range, gone)) {
 		to -= os_page_size;
 		gone--;
-		sample_watch_last(to, s->range);
 	}
 	stats_add(STAT_SYS_POPULATE, 1);
 	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);

@@ -29,7 +29,7 @@ struct slot {
 	size_t range;		/* pages of the range */
 	size_t pages;		/* of it that are looked at */
 	unsigned later;		/* reuses until then */
-	bool last;		/* it is the last page of what was populated */
+	size_t populated;	/* pages with which it was; then the last is looked at. Or 0 */
 };
 
 /* Not addresses of pages. */
@@ -81,7 +81,7 @@ void sample_release(uintptr_t addr, size_t pages)
 	stats_add(STAT_POLICY_SAMPLES, 1);
 }
 
-static void watch(uintptr_t addr, size_t pages, size_t range, bool last)
+static bool watch(uintptr_t addr, size_t pages, size_t range, size_t populated)
 {
 	unsigned shard = stats_mine.index;
 
@@ -94,23 +94,24 @@ static void watch(uintptr_t addr, size_t pages, size_t range, bool last)
 		s->range = range;
 		s->pages = pages;
 		s->later = LATER;
-		s->last = last;
+		s->populated = populated;
 		atomic_store(&s->addr, addr);
 		atomic_fetch_add(&shards[shard].taken, 1);
-		return;
+		return true;
 	}
+	return false;
 }
 
 void sample_watch(uintptr_t addr, size_t pages)
 {
 	if (!policy_has_costs())
 		worker_measure();
-	watch(addr, sample_pages(pages), pages, false);
+	(void)watch(addr, sample_pages(pages), pages, 0);
 }
 
-void sample_watch_last(uintptr_t page, size_t range)
+bool sample_watch_last(uintptr_t page, size_t range, size_t populated)
 {
-	watch(page, 1, range, true);
+	return watch(page, 1, range, populated);
 }
 
 /* Has all of it been in use since, by what is known? */
@@ -132,8 +133,8 @@ static void look(const struct slot *s, uintptr_t addr)
 
 	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front) || !touched)
 		return;
-	if (s->last)
-		policy_confirm(s->range);
+	if (s->populated)
+		policy_confirm(s->range, s->populated);
 	else
 		policy_learn(s->range, s->pages, touched, front);
 	stats_add(STAT_POLICY_SAMPLES, 1);

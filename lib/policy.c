@@ -257,13 +257,17 @@ bool policy_wants_confirmed(size_t range)
 	return believed_of(class_of(range)) > most_believed() / 4;
 }
 
-void policy_confirm(size_t range)
+void policy_confirm(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
+	uint32_t was = atomic_load_explicit(&c->believed, memory_order_relaxed);
 
 	/* Not what the kernel had no memory for: that is a sample's to say. */
-	if (believed_of(c) <= INT32_MAX)
-		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
+	while (was <= INT32_MAX &&
+	       !atomic_compare_exchange_weak_explicit(&c->believed, &was,
+						      was > pages ? was - (uint32_t)pages : 0,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
 }
 
 void policy_disbelieve(size_t range)

@@ -99,8 +99,8 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
 bool policy_believes(size_t range, size_t pages);
 /* Has a class populated so much since that it should be confirmed soon? */
 bool policy_wants_confirmed(size_t range);
-/* An owner has touched all that was to be populated. */
-void policy_confirm(size_t range);
+/* An owner has touched the so many pages that were populated for it: of others that says nothing. */
+void policy_confirm(size_t range, size_t pages);
 /* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
 void policy_disbelieve(size_t range);
 

@@ -139,6 +139,55 @@ static void untouched_it_does_not(void **state)
 	assert_in_range(count_of(STAT_POPULATED), fake_pages(5 * 299), fake_pages(2000));
 }
 
+/* Growth by owners of whom some touch all, and the others touch the first page only: what is populated in vain
+ * of it, in pages. */
+static uint64_t populated_in_vain(unsigned every)
+{
+	uint64_t vain = 0;
+
+	for (unsigned r = 12; r < 16; r++)
+		alloc_map(r, 0, 512);
+	policy_init(512 * os_page_size);
+	teach(40, 40);
+	for (unsigned i = 0; i < 192; i++) {
+		unsigned r = i / 12, page = i % 12 * 40;
+		uint64_t before = count_of(STAT_POPULATED);
+
+		take(r, page, 40);
+		if (i % every)
+			vain += (count_of(STAT_POPULATED) - before) / os_page_size;
+		touch(r, page, i % every ? 1 : 40);
+	}
+	return vain;
+}
+
+/* One owner speaks for what was populated for him. What is learned meanwhile may confirm it all, twice. */
+static void others_are_not_confirmed_with_it(void **state)
+{
+	(void)state;
+	assert_in_range(populated_in_vain(3), 1, 3 * 512 / 2);
+}
+
+/* Then it cannot tell. */
+static void a_last_page_that_stays_is_not_left_out(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	teach(300, 300);
+	teach(10, 10);
+	take(0, 290, 10);
+	touch(0, 290, 10);
+	assert_true(alloc_free(0, 290, 10));
+	assert_true(policy_believes(300, 200));
+	before = count_of(STAT_POPULATED);
+	fake_log_clear();
+	take(0, 0, 300);
+	assert_calls("zero 0.290+10", "populate 0.0+300", NONE);
+	assert_int_equal(count_of(STAT_POPULATED) - before, fake_pages(290));
+}
+
 /* A kernel that has no memory for it is believed whatever an earlier owner touches. */
 static void refusal_is_not_outdone(void **state)
 {
@@ -226,6 +275,8 @@ int main(void)
 		TEST(memory_that_is_gone_says_nothing),
 		TEST(the_last_page_confirms),
 		TEST(untouched_it_does_not),
+		TEST(others_are_not_confirmed_with_it),
+		TEST(a_last_page_that_stays_is_not_left_out),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
 		TEST(at_leisure_nothing_is_populated),
