@@ -6,8 +6,8 @@
  * nothing, and by the time it does the pages of its growth have all been faulted in one by one. So ranges that
  * are in use are looked at as well, a few reuses after they were taken: those of which nothing was there
  * when they were taken tell what their owners touch; those that were populated, but for the last page,
- * tell by that page whether it was worth it. Where nothing is touched the owner may yet come: that is left
- * to the release.
+ * tell by that page whether it was worth it. Where nothing is touched the owner may yet come, and where more is
+ * than a few reuses before he is at it: that is left to the release.
  *
  * Each shard of threads has a few slots, so that nobody waits: who finds them taken does not look. A range
  * that was given up or unmapped meanwhile is dropped, and where that is not seen, a sample is wrong:
@@ -28,6 +28,7 @@ struct slot {
 	_Atomic uintptr_t addr; /* of what is looked at; FREE, BUSY */
 	size_t range;		/* pages of the range */
 	size_t pages;		/* of it that are looked at */
+	size_t seen;		/* of these, touched at the last look */
 	unsigned later;		/* reuses until then */
 	size_t populated;	/* pages with which it was; then the last is looked at. Or 0 */
 };
@@ -93,6 +94,7 @@ static bool watch(uintptr_t addr, size_t pages, size_t range, size_t populated)
 			continue;
 		s->range = range;
 		s->pages = pages;
+		s->seen = 0;
 		s->later = LATER;
 		s->populated = populated;
 		atomic_store(&s->addr, addr);
@@ -127,17 +129,27 @@ static bool still_used(uintptr_t addr, size_t pages)
 	return !sample_any_kept(NULL, addr, pages);
 }
 
-static void look(const struct slot *s, uintptr_t addr)
+/* False: it has to be looked at once more. */
+static bool look(struct slot *s, uintptr_t addr)
 {
 	size_t touched, front;
 
 	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front) || !touched)
-		return;
+		return true;
+	/* Its owner may be on his way through it. If he still is then, the release will tell. */
+	if (touched < s->pages && touched != s->seen) {
+		if (s->seen)
+			return true;
+		s->seen = touched;
+		s->later = LATER;
+		return false;
+	}
 	if (s->populated)
 		policy_confirm(s->range, s->populated);
 	else
 		policy_learn(s->range, s->pages, touched, front);
 	stats_add(STAT_POLICY_SAMPLES, 1);
+	return true;
 }
 
 static void turn(struct slot *s, _Atomic unsigned *taken)
@@ -147,9 +159,7 @@ static void turn(struct slot *s, _Atomic unsigned *taken)
 
 	if (addr == FREE || addr == BUSY || !atomic_compare_exchange_strong(&s->addr, &addr, BUSY))
 		return;
-	done = s->later-- == 0;
-	if (done)
-		look(s, addr);
+	done = s->later-- == 0 && look(s, addr);
 	atomic_store(&s->addr, done ? FREE : addr);
 	if (done)
 		atomic_fetch_sub(taken, 1);

@@ -81,6 +81,24 @@ static void what_nobody_touched_yet_says_nothing(void **state)
 	assert_int_equal(policy_touched(100), 1024);
 }
 
+/* He touches all in the end, and each of them some more with every reuse that follows. */
+static void who_is_at_it_says_nothing(void **state)
+{
+	(void)state;
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 0, 300);
+		for (unsigned q = r < 5 ? 0 : r - 5; q <= r; q++)
+			touch(q, 0, 50 * (r - q + 1));
+	}
+	assert_int_equal(policy_touched(300), -1);
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 300, 200);
+		touch(r, 300, 20);
+	}
+	/* Who is done with little has said so. */
+	assert_in_range(policy_touched(200), 90, 110);
+}
+
 /* What was kept for the next owner, or populated, nobody touched. */
 static void what_was_given_up_meanwhile_says_nothing(void **state)
 {
@@ -271,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(growth_teaches),
 		TEST(what_nobody_touched_yet_says_nothing),
+		TEST(who_is_at_it_says_nothing),
 		TEST(what_was_given_up_meanwhile_says_nothing),
 		TEST(memory_that_is_gone_says_nothing),
 		TEST(the_last_page_confirms),
