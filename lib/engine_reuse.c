@@ -245,7 +245,8 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 		      os_page_shift;
 	uint64_t more = 0;
 
-	s->untouched = p->untouched;
+	/* What lies behind touched_to is counted by itself. */
+	s->untouched = s->zero ? p->untouched : p->in_front;
 	s->unpopulated = p->unpopulated;
 	s->touched_to = s->zero ? end : addr + bytes(p->touched);
 	s->populate_to = addr + bytes(p->populate < most ? p->populate : most);

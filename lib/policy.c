@@ -198,7 +198,7 @@ static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
 	if (k == POLICY_KEEP) {
 		p.keep = policy_fits(policy_excess(range, POLICY_ALL)) ? range : 0;
 		p.touched = range;
-		p.untouched = POLICY_ALL;
+		p.untouched = p.in_front = POLICY_ALL;
 	} else if (k == POLICY_LEARN && range <= POLICY_SMALL_PAGES) {
 		p.keep = range;
 		p.touched = range;
@@ -287,7 +287,7 @@ struct policy_plan policy_plan(size_t range)
 	if (__builtin_expect(k != POLICY_LEARN, 0) || !known(c))
 		return plan_unlearned(range, k);
 	p.touched = prefix_of(range, share_of(&c->touched));
-	p.untouched = (uint32_t)share_of(&c->excess);
+	p.untouched = p.in_front = (uint32_t)share_of(&c->excess);
 	p.unpopulated = (uint32_t)share_of(&c->vain);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));

@@ -63,6 +63,7 @@ struct policy_plan {
 	size_t populate;      /* of these, those that are gone are populated */
 	size_t touched;	      /* most owners touch so many; 0: it is not known */
 	uint32_t untouched;   /* share of the kept that is expected to stay untouched, in 1/65536 */
+	uint32_t in_front;    /* the same without a tail that is kept because it is short */
 	uint32_t unpopulated; /* the same of those that are populated */
 	bool explore;	      /* nothing of it should be there before its owner comes */
 	bool ask;	      /* what its owner will touch should be learned */
