@@ -134,8 +134,13 @@ static bool look(struct slot *s, uintptr_t addr)
 {
 	size_t touched, front;
 
-	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front) || !touched)
+	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front))
 		return true;
+	if (!touched) {
+		if (!s->populated)
+			policy_too_early(s->range);
+		return true;
+	}
 	/* Its owner may be on his way through it. If he still is then, the release will tell. */
 	if (touched < s->pages && touched != s->seen) {
 		if (s->seen)

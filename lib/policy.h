@@ -130,6 +130,9 @@ bool policy_wants_sample(size_t range);
  * them were resident, `front` of these among the first `touched`. */
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
 
+/* Such a range was looked at while in use, and nobody had touched it yet: for some reuses nothing is to be asked. */
+void policy_too_early(size_t range);
+
 /* For reports: kept pages, the excess they are expected to cause in bytes, and the share of such a
  * range that is expected to be touched (0 to 1024; -1 unknown). */
 uint64_t policy_kept_pages(void);

@@ -81,6 +81,15 @@ static void what_nobody_touched_yet_says_nothing(void **state)
 	assert_int_equal(policy_touched(100), 1024);
 }
 
+/* Each look is a call, in a malloc. */
+static void who_comes_late_is_not_asked_each_time(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 144; i++)
+		take(i / 12, i % 12 * 40, 40);
+	assert_in_range(count_of(STAT_SYS_MINCORE), 1, 20);
+}
+
 /* He touches all in the end, and each of them some more with every reuse that follows. */
 static void who_is_at_it_says_nothing(void **state)
 {
@@ -289,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(growth_teaches),
 		TEST(what_nobody_touched_yet_says_nothing),
+		TEST(who_comes_late_is_not_asked_each_time),
 		TEST(who_is_at_it_says_nothing),
 		TEST(what_was_given_up_meanwhile_says_nothing),
 		TEST(memory_that_is_gone_says_nothing),
