@@ -267,10 +267,28 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 		   (s->zero || p->touched) && count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
 }
 
-/* What its owner will touch and is not there: one call instead of many faults. */
+/* The error of the call, if any. */
+static int populate_part(const struct runs *s, uintptr_t from, uintptr_t to)
+{
+	int r;
+
+	if (from >= to)
+		return 0;
+	stats_add(STAT_SYS_POPULATE, 1);
+	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
+	if (r && r != -ENOMEM && r != -EAGAIN && r != -EINTR)
+		policy_no_populate();
+	else
+		/* Also where memory ran out in the middle: what is there is not there because of an owner. */
+		keep_part(NULL, from, to, s->unpopulated);
+	return r;
+}
+
+/* What its owner will touch and is not there: one call, or two around a page that is to tell, instead of many
+ * faults. */
 static void populate(const struct runs *s)
 {
-	uintptr_t from = s->there_to, to = s->populate_to;
+	uintptr_t from = s->there_to, to = s->populate_to, hole = 0;
 	size_t gone;
 	int r;
 
@@ -282,24 +300,15 @@ static void populate(const struct runs *s)
 	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) ||
 	    !policy_believes(s->range, gone))
 		return;
-	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range) &&
-	    !sample_any_kept(NULL, to - os_page_size, 1) &&
-	    sample_watch_last(to - os_page_size, s->range, gone)) {
-		to -= os_page_size;
-		gone--;
-	}
-	stats_add(STAT_SYS_POPULATE, 1);
-	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
-	if (r && r != -ENOMEM && r != -EAGAIN && r != -EINTR) {
-		policy_no_populate();
-		return;
-	}
+	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range))
+		hole = sample_watch_one(from, to, s->range, gone);
+	r = populate_part(s, from, hole ? hole : to);
+	if (hole && !r)
+		r = populate_part(s, hole + os_page_size, to);
 	if (!r)
-		stats_add(STAT_POPULATED, bytes(gone));
+		stats_add(STAT_POPULATED, bytes(hole ? gone - 1 : gone));
 	else
 		policy_disbelieve(s->range);
-	/* Also where memory ran out in the middle: what is there is not there because of an owner. */
-	keep_part(NULL, from, to, s->unpopulated);
 }
 
 static inline void cancelled(uintptr_t addr, size_t len, uint64_t pending)

@@ -5,7 +5,7 @@
  * It is asked of the kernel (mincore) when a range is released. But a program that only grows releases
  * nothing, and by the time it does the pages of its growth have all been faulted in one by one. So ranges that
  * are in use are looked at as well, a few reuses after they were taken: those of which nothing was there
- * when they were taken tell what their owners touch; those that were populated, but for the last page,
+ * when they were taken tell what their owners touch; those that were populated, but for one page,
  * tell by that page whether it was worth it. Where nothing is touched the owner may yet come, and where more is
  * than a few reuses before he is at it: that is left to the release.
  *
@@ -30,7 +30,7 @@ struct slot {
 	size_t pages;		/* of it that are looked at */
 	size_t seen;		/* of these, touched at the last look */
 	unsigned later;		/* reuses until then */
-	size_t populated;	/* pages with which it was; then the last is looked at. Or 0 */
+	size_t populated;	/* pages with which it was; then one is looked at. Or 0 */
 };
 
 /* Not addresses of pages. */
@@ -39,6 +39,7 @@ struct slot {
 
 static struct {
 	_Atomic unsigned taken; /* slots */
+	_Atomic unsigned picks;
 	struct slot slot[SLOTS];
 } __attribute__((aligned(64))) shards[STATS_SHARDS];
 
@@ -111,9 +112,15 @@ void sample_watch(uintptr_t addr, size_t pages)
 	(void)watch(addr, sample_pages(pages), pages, 0);
 }
 
-bool sample_watch_last(uintptr_t page, size_t range, size_t populated)
+uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t populated)
 {
-	return watch(page, 1, range, populated);
+	unsigned n =
+		atomic_fetch_add_explicit(&shards[stats_mine.index].picks, 1, memory_order_relaxed);
+	/* Any: of an owner who touches the first and the last page only, none that is known tells. */
+	uintptr_t page =
+		from + bytes((n * UINT32_C(2654435769) >> 8) % ((to - from) >> os_page_shift));
+
+	return !sample_any_kept(NULL, page, 1) && watch(page, 1, range, populated) ? page : 0;
 }
 
 /* Has all of it been in use since, by what is known? */
