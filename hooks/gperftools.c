@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine.h"
 #include "os.h"
@@ -108,9 +109,19 @@ static size_t heap_limit(void)
 	return text ? strtoul(text, NULL, 10) : 0;
 }
 
+/* Does it give up at once what is freed? The environment is asked for the same reason, and read as it does. */
+static bool gives_up_at_once(void)
+{
+	const char *text = getenv("TCMALLOC_AGGRESSIVE_DECOMMIT");
+	size_t on = 0;
+
+	if (api.get_property("tcmalloc.aggressive_memory_decommit", &on) && on)
+		return true;
+	return text && (!*text || strchr("tTyY1", *text));
+}
+
 const char *gperftools_install(void)
 {
-	size_t at_once = 0;
 	bool proven;
 
 	if (!gperftools_reached() || !gperftools_only_reached())
@@ -129,8 +140,7 @@ const char *gperftools_install(void)
 		proven = prove();
 	}
 	gperftools_limit(heap_limit());
-	(void)api.get_property("tcmalloc.aggressive_memory_decommit", &at_once);
-	engine_expect_returns(at_once != 0);
+	engine_expect_returns(gives_up_at_once());
 	gperftools_serve(proven);
 	return NULL;
 }

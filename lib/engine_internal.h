@@ -76,9 +76,9 @@ bool sample_any_kept(const struct region *only, uintptr_t addr, size_t pages);
 void sample_release(uintptr_t addr, size_t pages);
 /* A range is taken of which nothing is there: learn from it in a while. */
 void sample_watch(uintptr_t addr, size_t pages);
-/* This page is the last of what a range of so many pages is populated with, but not populated: if its owner
- * touches it, that was worth it. */
-void sample_watch_last(uintptr_t page, size_t range);
+/* [from, to) is to be populated but for the page that is returned: if its owner touches that, it was worth it.
+ * 0: none can be looked at. */
+uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t populated);
 /* It is the turn of those that are watched. Once for each reuse that is not done at once. */
 void sample_turn(void);
 /* None is watched. One thread. */

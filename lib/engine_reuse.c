@@ -245,7 +245,8 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 		      os_page_shift;
 	uint64_t more = 0;
 
-	s->untouched = p->untouched;
+	/* What lies behind touched_to is counted by itself. */
+	s->untouched = s->zero ? p->untouched : p->in_front;
 	s->unpopulated = p->unpopulated;
 	s->touched_to = s->zero ? end : addr + bytes(p->touched);
 	s->populate_to = addr + bytes(p->populate < most ? p->populate : most);
@@ -253,14 +254,15 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 	if (!s->zero && !p->explore && policy_kind() == POLICY_LEARN &&
 	    (!p->touched || p->touched >= s->range / 4)) {
 		s->keep_to = end;
-		s->untouched = p->left;
 		if (s->untouched)
 			more = policy_excess(count_pending(addr, s->touched_to), s->untouched);
 		if (s->touched_to < end)
 			more += policy_excess(count_pending(s->touched_to, end), POLICY_ALL);
 		if (policy_fits(more))
 			return;
-		s->untouched = p->untouched;
+		/* Less is kept where the budget is spent, and all of that is touched. */
+		if (p->untouched < s->untouched)
+			s->untouched = p->untouched;
 	}
 	s->keep_to = addr + bytes(p->keep);
 	/* The first, without what rounding may have added, only spares the second. */
@@ -268,10 +270,28 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 		   (s->zero || p->touched) && count_pending(s->keep_to, end) > POLICY_FEW_PAGES;
 }
 
-/* What its owner will touch and is not there: one call instead of many faults. */
+/* The error of the call, if any. */
+static int populate_part(const struct runs *s, uintptr_t from, uintptr_t to)
+{
+	int r;
+
+	if (from >= to)
+		return 0;
+	stats_add(STAT_SYS_POPULATE, 1);
+	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
+	if (r && r != -ENOMEM && r != -EAGAIN && r != -EINTR)
+		policy_no_populate();
+	else
+		/* Also where memory ran out in the middle: what is there is not there because of an owner. */
+		keep_part(NULL, from, to, s->unpopulated);
+	return r;
+}
+
+/* What its owner will touch and is not there: one call, or two around a page that is to tell, instead of many
+ * faults. */
 static void populate(const struct runs *s)
 {
-	uintptr_t from = s->there_to, to = s->populate_to;
+	uintptr_t from = s->there_to, to = s->populate_to, hole = 0;
 	size_t gone;
 	int r;
 
@@ -283,23 +303,15 @@ static void populate(const struct runs *s)
 	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) ||
 	    !policy_believes(s->range, gone))
 		return;
-	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range)) {
-		to -= os_page_size;
-		gone--;
-		sample_watch_last(to, s->range);
-	}
-	stats_add(STAT_SYS_POPULATE, 1);
-	r = os.madvise((void *)from, to - from, OS_MADV_POPULATE_WRITE);
-	if (r && r != -ENOMEM && r != -EAGAIN && r != -EINTR) {
-		policy_no_populate();
-		return;
-	}
+	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range))
+		hole = sample_watch_one(from, to, s->range, gone);
+	r = populate_part(s, from, hole ? hole : to);
+	if (hole && !r)
+		r = populate_part(s, hole + os_page_size, to);
 	if (!r)
-		stats_add(STAT_POPULATED, bytes(gone));
+		stats_add(STAT_POPULATED, bytes(hole ? gone - 1 : gone));
 	else
 		policy_disbelieve(s->range);
-	/* Also where memory ran out in the middle: what is there is not there because of an owner. */
-	keep_part(NULL, from, to, s->unpopulated);
 }
 
 static inline void cancelled(uintptr_t addr, size_t len, uint64_t pending)

@@ -5,9 +5,9 @@
  * It is asked of the kernel (mincore) when a range is released. But a program that only grows releases
  * nothing, and by the time it does the pages of its growth have all been faulted in one by one. So ranges that
  * are in use are looked at as well, a few reuses after they were taken: those of which nothing was there
- * when they were taken tell what their owners touch; those that were populated, but for the last page,
- * tell by that page whether it was worth it. Where nothing is touched the owner may yet come: that is left
- * to the release.
+ * when they were taken tell what their owners touch; those that were populated, but for one page,
+ * tell by that page whether it was worth it. Where nothing is touched the owner may yet come, and where more is
+ * than a few reuses before he is at it: that is left to the release.
  *
  * Each shard of threads has a few slots, so that nobody waits: who finds them taken does not look. A range
  * that was given up or unmapped meanwhile is dropped, and where that is not seen, a sample is wrong:
@@ -28,8 +28,9 @@ struct slot {
 	_Atomic uintptr_t addr; /* of what is looked at; FREE, BUSY */
 	size_t range;		/* pages of the range */
 	size_t pages;		/* of it that are looked at */
+	size_t seen;		/* of these, touched at the last look */
 	unsigned later;		/* reuses until then */
-	bool last;		/* it is the last page of what was populated */
+	size_t populated;	/* pages with which it was; then one is looked at. Or 0 */
 };
 
 /* Not addresses of pages. */
@@ -38,6 +39,7 @@ struct slot {
 
 static struct {
 	_Atomic unsigned taken; /* slots */
+	_Atomic unsigned picks;
 	struct slot slot[SLOTS];
 } __attribute__((aligned(64))) shards[STATS_SHARDS];
 
@@ -81,7 +83,7 @@ void sample_release(uintptr_t addr, size_t pages)
 	stats_add(STAT_POLICY_SAMPLES, 1);
 }
 
-static void watch(uintptr_t addr, size_t pages, size_t range, bool last)
+static bool watch(uintptr_t addr, size_t pages, size_t range, size_t populated)
 {
 	unsigned shard = stats_mine.index;
 
@@ -93,24 +95,32 @@ static void watch(uintptr_t addr, size_t pages, size_t range, bool last)
 			continue;
 		s->range = range;
 		s->pages = pages;
+		s->seen = 0;
 		s->later = LATER;
-		s->last = last;
+		s->populated = populated;
 		atomic_store(&s->addr, addr);
 		atomic_fetch_add(&shards[shard].taken, 1);
-		return;
+		return true;
 	}
+	return false;
 }
 
 void sample_watch(uintptr_t addr, size_t pages)
 {
 	if (!policy_has_costs())
 		worker_measure();
-	watch(addr, sample_pages(pages), pages, false);
+	(void)watch(addr, sample_pages(pages), pages, 0);
 }
 
-void sample_watch_last(uintptr_t page, size_t range)
+uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t populated)
 {
-	watch(page, 1, range, true);
+	unsigned n =
+		atomic_fetch_add_explicit(&shards[stats_mine.index].picks, 1, memory_order_relaxed);
+	/* Any: of an owner who touches the first and the last page only, none that is known tells. */
+	uintptr_t page =
+		from + bytes((n * UINT32_C(2654435769) >> 8) % ((to - from) >> os_page_shift));
+
+	return !sample_any_kept(NULL, page, 1) && watch(page, 1, range, populated) ? page : 0;
 }
 
 /* Has all of it been in use since, by what is known? */
@@ -126,17 +136,32 @@ static bool still_used(uintptr_t addr, size_t pages)
 	return !sample_any_kept(NULL, addr, pages);
 }
 
-static void look(const struct slot *s, uintptr_t addr)
+/* False: it has to be looked at once more. */
+static bool look(struct slot *s, uintptr_t addr)
 {
 	size_t touched, front;
 
-	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front) || !touched)
-		return;
-	if (s->last)
-		policy_confirm(s->range);
+	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front))
+		return true;
+	if (!touched) {
+		if (!s->populated)
+			policy_too_early(s->range);
+		return true;
+	}
+	/* Its owner may be on his way through it. If he still is then, the release will tell. */
+	if (touched < s->pages && touched != s->seen) {
+		if (s->seen)
+			return true;
+		s->seen = touched;
+		s->later = LATER;
+		return false;
+	}
+	if (s->populated)
+		policy_confirm(s->range, s->populated);
 	else
 		policy_learn(s->range, s->pages, touched, front);
 	stats_add(STAT_POLICY_SAMPLES, 1);
+	return true;
 }
 
 static void turn(struct slot *s, _Atomic unsigned *taken)
@@ -146,9 +171,7 @@ static void turn(struct slot *s, _Atomic unsigned *taken)
 
 	if (addr == FREE || addr == BUSY || !atomic_compare_exchange_strong(&s->addr, &addr, BUSY))
 		return;
-	done = s->later-- == 0;
-	if (done)
-		look(s, addr);
+	done = s->later-- == 0 && look(s, addr);
 	atomic_store(&s->addr, done ? FREE : addr);
 	if (done)
 		atomic_fetch_sub(taken, 1);

@@ -21,7 +21,8 @@
 #define SAMPLE_REST  16 /* but once one of a class could be, so many turns of it are left out */
 #define EXPLORE_EVERY                                                                              \
 	64 /* reuses of which one keeps nothing, so that there is something to learn */
-#define EXPLORE_DOUBTED 4 /* the same where nothing is believed before the next sample */
+#define ASK_REST	32 /* reuses of a class that are not asked about once one was in vain */
+#define EXPLORE_DOUBTED 4  /* the same where nothing is believed before the next sample */
 #define LOOSE		(ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
 #define NEARLY		(ONE * 31 / 32) /* a share from which on it is as good as all */
 
@@ -35,6 +36,7 @@ struct class
 	_Atomic int32_t vain;	   /* the same of what is populated */
 	_Atomic uint32_t samples;  /* so far */
 	_Atomic uint32_t believed; /* pages populated since a sample has confirmed `populate` */
+	_Atomic uint32_t rest;	   /* reuses that are not asked about */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
@@ -120,6 +122,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].vain, 0);
 		atomic_store(&classes[i].samples, 0);
 		atomic_store(&classes[i].believed, 0);
+		atomic_store(&classes[i].rest, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		memset(&counters[i], 0, sizeof(counters[i]));
@@ -193,19 +196,34 @@ static size_t prefix_of(size_t range, int32_t share)
 	return share >= NEARLY ? range : (range * (size_t)share + ONE / 2) / ONE;
 }
 
-static struct policy_plan plan_unlearned(size_t range, enum policy_kind k)
+void policy_too_early(size_t range)
+{
+	atomic_store_explicit(&class_of(range)->rest, ASK_REST, memory_order_relaxed);
+}
+
+/* Owners who take their time would be asked at each reuse, for nothing. Threads may lose a count. */
+static bool rested(struct class *c)
+{
+	uint32_t left = atomic_load_explicit(&c->rest, memory_order_relaxed);
+
+	if (left)
+		atomic_store_explicit(&c->rest, left - 1, memory_order_relaxed);
+	return !left;
+}
+
+static struct policy_plan plan_unlearned(struct class *c, size_t range, enum policy_kind k)
 {
 	struct policy_plan p = {0};
 
 	if (k == POLICY_KEEP) {
 		p.keep = policy_fits(policy_excess(range, POLICY_ALL)) ? range : 0;
 		p.touched = range;
-		p.untouched = p.left = POLICY_ALL;
+		p.untouched = p.in_front = POLICY_ALL;
 	} else if (k == POLICY_LEARN && range <= POLICY_SMALL_PAGES) {
 		p.keep = range;
 		p.touched = range;
 	}
-	p.ask = k == POLICY_LEARN;
+	p.ask = k == POLICY_LEARN && rested(c);
 	return p;
 }
 
@@ -263,13 +281,17 @@ bool policy_wants_confirmed(size_t range)
 	return believed_of(class_of(range)) > most_believed() / 4;
 }
 
-void policy_confirm(size_t range)
+void policy_confirm(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
+	uint32_t was = atomic_load_explicit(&c->believed, memory_order_relaxed);
 
 	/* Not what the kernel had no memory for: that is a sample's to say. */
-	if (believed_of(c) <= INT32_MAX)
-		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
+	while (was <= INT32_MAX &&
+	       !atomic_compare_exchange_weak_explicit(&c->believed, &was,
+						      was > pages ? was - (uint32_t)pages : 0,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
 }
 
 void policy_disbelieve(size_t range)
@@ -281,17 +303,16 @@ void policy_disbelieve(size_t range)
 
 struct policy_plan policy_plan(size_t range)
 {
-	const struct class *c = class_of(range);
+	struct class *c = class_of(range);
 	enum policy_kind k = policy_kind();
 	struct policy_plan p = {0};
 	uint32_t every;
 
 	if (__builtin_expect(k != POLICY_LEARN, 0) || !known(c))
-		return plan_unlearned(range, k);
+		return plan_unlearned(c, range, k);
 	p.touched = prefix_of(range, share_of(&c->touched));
-	p.untouched = (uint32_t)share_of(&c->excess);
+	p.untouched = p.in_front = (uint32_t)share_of(&c->excess);
 	p.unpopulated = (uint32_t)share_of(&c->vain);
-	p.left = p.untouched;
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
 	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;

@@ -63,8 +63,8 @@ struct policy_plan {
 	size_t populate;      /* of these, those that are gone are populated */
 	size_t touched;	      /* most owners touch so many; 0: it is not known */
 	uint32_t untouched;   /* share of the kept that is expected to stay untouched, in 1/65536 */
+	uint32_t in_front;    /* the same without a tail that is kept because it is short */
 	uint32_t unpopulated; /* the same of those that are populated */
-	uint32_t left;	      /* the same of what most touch, if all of that is kept */
 	bool explore;	      /* nothing of it should be there before its owner comes */
 	bool ask;	      /* what its owner will touch should be learned */
 };
@@ -100,8 +100,8 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
 bool policy_believes(size_t range, size_t pages);
 /* Has a class populated so much since that it should be confirmed soon? */
 bool policy_wants_confirmed(size_t range);
-/* An owner has touched all that was to be populated. */
-void policy_confirm(size_t range);
+/* An owner has touched the so many pages that were populated for it: of others that says nothing. */
+void policy_confirm(size_t range, size_t pages);
 /* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
 void policy_disbelieve(size_t range);
 
@@ -129,6 +129,9 @@ bool policy_wants_sample(size_t range);
 /* What a sample saw of a released range: the first `looked` pages, none of them kept; `touched` of
  * them were resident, `front` of these among the first `touched`. */
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
+
+/* Such a range was looked at while in use, and nobody had touched it yet: for some reuses nothing is to be asked. */
+void policy_too_early(size_t range);
 
 /* For reports: kept pages, the excess they are expected to cause in bytes, and the share of such a
  * range that is expected to be touched (0 to 1024; -1 unknown). */

@@ -56,6 +56,18 @@ for decay in ${PTR_DECAYS:-0 100 default}; do
 	echo "decay $decay: $SECONDS s"
 done
 
+# Nothing is populated where the allocator gives up what has rested: a malloc is to take no time.
+for decay in 0 50; do
+	name="populating, decay $decay"
+	MALLOC_CONF=dirty_decay_ms:$decay under stats_print:true,batch_bytes:1M \
+		"$progs/hammer" -t 1 -n 1000
+	verdict "$name" || continue
+	case $decay in
+	0) expect "$name" populated -gt 0 ;;
+	*) expect "$name" populated -eq 0 ;;
+	esac
+done
+
 # The other orders and ways to preload.
 export MALLOC_CONF=dirty_decay_ms:0
 jemalloc=$(ldd "$progs/.libs/hammer" "$progs/hammer" 2>/dev/null |

@@ -131,6 +131,26 @@ for build in "${builds[@]}"; do
 	verdict "$name, remap" && expect "$name, remap" sys_remap -eq 0
 done
 
+# What comes back soon is populated, by whoever it was told, and whichever of the two was loaded first.
+churn=("$progs/../../bench/churn" --profile large --live 16M --cycles 1 --ops 1000 --trough-ms 1)
+for soon in 0 1; do
+	for first in tcmalloc library; do
+		name="aggressive $soon, $first first"
+		if [ $first = library ]; then
+			tc_under "${builds[0]}" stats_print:true,batch_bytes:1M \
+				TCMALLOC_AGGRESSIVE_DECOMMIT=$soon TCMALLOC_RELEASE_RATE=10 "${churn[@]}"
+		else
+			PRELOAD=$(file_of "${builds[0]}") under stats_print:true,batch_bytes:1M \
+				TCMALLOC_AGGRESSIVE_DECOMMIT=$soon TCMALLOC_RELEASE_RATE=10 "${churn[@]}"
+		fi
+		verdict "$name" || continue
+		case $soon in
+		0) expect "$name" populated -eq 0 ;;
+		*) expect "$name" populated -gt 0 ;;
+		esac
+	done
+done
+
 if [ -x "$progs/tchammer-linked" ]; then
 	setting_of aggressive
 	for backend in dontneed remap; do

@@ -54,6 +54,23 @@ static void owners_are_watched(void **state)
 	assert_in_range(count_of(STAT_POLICY_SAMPLES), 4, count_of(STAT_SYS_MINCORE));
 }
 
+/* Where pages need not read zero what lies behind the touched is counted by itself. */
+static void a_tail_counts_once(void **state)
+{
+	(void)state;
+	teach(8, 4);
+	use_region(0);
+	assert_true(alloc_free(0, 0, 8));
+	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(8), 0), ENGINE_OK);
+	assert_int_equal(policy_kept_pages(), 8);
+	assert_int_equal(policy_excess_bytes(), fake_pages(4));
+	fake_live(fake_addr(0, 0), fake_pages(8), true);
+	assert_true(alloc_free(0, 0, 8));
+	assert_int_equal(policy_excess_bytes(), 0);
+	assert_int_equal(engine_reuse(fake_addr(0, 0), fake_pages(8), ENGINE_ZERO), ENGINE_OK);
+	assert_int_equal(policy_excess_bytes(), fake_pages(4));
+}
+
 static void large_pieces_are_zapped_when_nothing_is_known(void **state)
 {
 	(void)state;
@@ -424,6 +441,7 @@ int main(void)
 		TEST(taking_back_cancels),
 		TEST(what_owners_touch_is_kept_and_the_rest_is_zapped),
 		TEST(owners_are_watched),
+		TEST(a_tail_counts_once),
 		TEST(large_pieces_are_zapped_when_nothing_is_known),
 		TEST(sparse_reuse_zaps_others_too),
 		TEST(excess_stays_with_its_region),

@@ -81,6 +81,33 @@ static void what_nobody_touched_yet_says_nothing(void **state)
 	assert_int_equal(policy_touched(100), 1024);
 }
 
+/* Each look is a call, in a malloc. */
+static void who_comes_late_is_not_asked_each_time(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 144; i++)
+		take(i / 12, i % 12 * 40, 40);
+	assert_in_range(count_of(STAT_SYS_MINCORE), 1, 20);
+}
+
+/* He touches all in the end, and each of them some more with every reuse that follows. */
+static void who_is_at_it_says_nothing(void **state)
+{
+	(void)state;
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 0, 300);
+		for (unsigned q = r < 5 ? 0 : r - 5; q <= r; q++)
+			touch(q, 0, 50 * (r - q + 1));
+	}
+	assert_int_equal(policy_touched(300), -1);
+	for (unsigned r = 0; r < 12; r++) {
+		take(r, 300, 200);
+		touch(r, 300, 20);
+	}
+	/* Who is done with little has said so. */
+	assert_in_range(policy_touched(200), 90, 110);
+}
+
 /* What was kept for the next owner, or populated, nobody touched. */
 static void what_was_given_up_meanwhile_says_nothing(void **state)
 {
@@ -112,8 +139,8 @@ static void memory_that_is_gone_says_nothing(void **state)
 	assert_int_equal(samples(), 0);
 }
 
-/* The last page of what is populated is left to its owner: touched, it confirms that it was worth it. */
-static void the_last_page_confirms(void **state)
+/* A page of what is populated is left to its owner: touched, it confirms that it was worth it. */
+static void a_page_confirms(void **state)
 {
 	(void)state;
 	policy_init(4000 * os_page_size);
@@ -133,10 +160,71 @@ static void untouched_it_does_not(void **state)
 	teach(300, 300);
 	for (unsigned r = 0; r < 12; r++) {
 		take(r, 0, 300);
-		touch(r, 0, 100);
+		touch(r, 0, 10);
 	}
 	/* Half of the budget. */
 	assert_in_range(count_of(STAT_POPULATED), fake_pages(5 * 299), fake_pages(2000));
+}
+
+/* Growth by owners of whom one in so many touches all, and the others the first page only, and the last as well:
+ * what is populated in vain of it, in pages. */
+static uint64_t populated_in_vain(unsigned every, bool last)
+{
+	uint64_t vain = 0;
+
+	for (unsigned r = 12; r < 16; r++)
+		alloc_map(r, 0, 512);
+	policy_init(512 * os_page_size);
+	teach(40, 40);
+	for (unsigned i = 0; i < 192; i++) {
+		unsigned r = i / 12, page = i % 12 * 40;
+		uint64_t before = count_of(STAT_POPULATED);
+
+		take(r, page, 40);
+		if (i % every == 0)
+			touch(r, page, 40);
+		else
+			vain += (count_of(STAT_POPULATED) - before) / os_page_size;
+		touch(r, page, 1);
+		if (last)
+			touch(r, page + 39, 1);
+	}
+	return vain;
+}
+
+/* One owner speaks for what was populated for him. What is learned meanwhile may confirm it all, twice. */
+static void others_are_not_confirmed_with_it(void **state)
+{
+	(void)state;
+	assert_in_range(populated_in_vain(3, false), 1, 3 * 512 / 2);
+}
+
+/* As a pool does that has its own data at both ends. */
+static void both_ends_confirm_nothing(void **state)
+{
+	(void)state;
+	assert_in_range(populated_in_vain(1000, true), 1, 3 * 512 / 2);
+}
+
+/* It could not tell, and what is populated is counted by what was gone. */
+static void a_page_that_stays_is_not_left_out(void **state)
+{
+	(void)state;
+	policy_init(4000 * os_page_size);
+	teach(300, 300);
+	teach(250, 250);
+	assert_true(policy_believes(300, 600));
+	for (unsigned r = 0; r < 12; r++) {
+		uint64_t before;
+
+		take(r, 50, 250);
+		touch(r, 50, 250);
+		assert_true(alloc_free(r, 50, 250));
+		before = count_of(STAT_POPULATED);
+		take(r, 0, 300);
+		assert_int_equal(count_of(STAT_POPULATED) - before,
+				 fake_pages(fake_resident(fake_addr(r, 0), fake_pages(300)) - 250));
+	}
 }
 
 /* A kernel that has no memory for it is believed whatever an earlier owner touches. */
@@ -222,10 +310,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(growth_teaches),
 		TEST(what_nobody_touched_yet_says_nothing),
+		TEST(who_comes_late_is_not_asked_each_time),
+		TEST(who_is_at_it_says_nothing),
 		TEST(what_was_given_up_meanwhile_says_nothing),
 		TEST(memory_that_is_gone_says_nothing),
-		TEST(the_last_page_confirms),
+		TEST(a_page_confirms),
 		TEST(untouched_it_does_not),
+		TEST(others_are_not_confirmed_with_it),
+		TEST(both_ends_confirm_nothing),
+		TEST(a_page_that_stays_is_not_left_out),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
 		TEST(at_leisure_nothing_is_populated),
