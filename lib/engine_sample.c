@@ -30,7 +30,7 @@ struct slot {
 	size_t pages;		/* of it that are looked at */
 	size_t seen;		/* of these, touched at the last look */
 	unsigned later;		/* reuses until then */
-	size_t populated;	/* pages with which it was; then one is looked at. Or 0 */
+	size_t populated; /* pages with which it and its like were; then one is looked at. Or 0 */
 };
 
 /* Not addresses of pages. */
@@ -107,20 +107,21 @@ static bool watch(uintptr_t addr, size_t pages, size_t range, size_t populated)
 
 void sample_watch(uintptr_t addr, size_t pages)
 {
-	if (!policy_has_costs())
-		worker_measure();
 	(void)watch(addr, sample_pages(pages), pages, 0);
 }
 
 uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t populated)
 {
-	unsigned n =
-		atomic_fetch_add_explicit(&shards[stats_mine.index].picks, 1, memory_order_relaxed);
+	uint32_t n = atomic_fetch_add_explicit(&shards[stats_mine.index].picks, 1,
+					       memory_order_relaxed) *
+		     UINT32_C(2654435769);
 	/* Any: of an owner who touches the first and the last page only, none that is known tells. */
-	uintptr_t page =
-		from + bytes((n * UINT32_C(2654435769) >> 8) % ((to - from) >> os_page_shift));
+	uintptr_t page = from + bytes((n >> 8) % ((to - from) >> os_page_shift));
+	unsigned of = policy_confirms(range);
 
-	return !sample_any_kept(NULL, page, 1) && watch(page, 1, range, populated) ? page : 0;
+	if ((n >> 28) % of || sample_any_kept(NULL, page, 1))
+		return 0;
+	return watch(page, 1, range, of * populated) ? page : 0;
 }
 
 /* Has all of it been in use since, by what is known? */
@@ -144,7 +145,9 @@ static bool look(struct slot *s, uintptr_t addr)
 	if (!still_used(addr, s->pages) || !resident(addr, s->pages, &touched, &front))
 		return true;
 	if (!touched) {
-		if (!s->populated)
+		if (s->populated)
+			policy_unconfirmed(s->range);
+		else
 			policy_too_early(s->range);
 		return true;
 	}
@@ -160,6 +163,9 @@ static bool look(struct slot *s, uintptr_t addr)
 		policy_confirm(s->range, s->populated);
 	else
 		policy_learn(s->range, s->pages, touched, front);
+	/* Not for those who end before there is anything to decide. */
+	if (!policy_has_costs() && policy_touched(s->range) >= 0)
+		worker_measure();
 	stats_add(STAT_POLICY_SAMPLES, 1);
 	return true;
 }

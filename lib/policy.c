@@ -23,8 +23,11 @@
 	64 /* reuses of which one keeps nothing, so that there is something to learn */
 #define ASK_REST	32 /* reuses of a class that are not asked about once one was in vain */
 #define EXPLORE_DOUBTED 4  /* the same where nothing is believed before the next sample */
-#define LOOSE		(ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
-#define NEARLY		(ONE * 31 / 32) /* a share from which on it is as good as all */
+/* After so many owners who confirmed, one after the other, one confirms for so many. */
+#define STREAK	 8
+#define CONFIRMS 4
+#define LOOSE	 (ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
+#define NEARLY	 (ONE * 31 / 32) /* a share from which on it is as good as all */
 
 struct class
 {
@@ -36,6 +39,7 @@ struct class
 	_Atomic int32_t vain;	   /* the same of what is populated */
 	_Atomic uint32_t samples;  /* so far */
 	_Atomic uint32_t believed; /* pages populated since a sample has confirmed `populate` */
+	_Atomic uint32_t streak;   /* owners that confirmed, one after the other */
 	_Atomic uint32_t rest;	   /* reuses that are not asked about */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
@@ -122,6 +126,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].vain, 0);
 		atomic_store(&classes[i].samples, 0);
 		atomic_store(&classes[i].believed, 0);
+		atomic_store(&classes[i].streak, 0);
 		atomic_store(&classes[i].rest, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
@@ -286,12 +291,25 @@ void policy_confirm(size_t range, size_t pages)
 	struct class *c = class_of(range);
 	uint32_t was = atomic_load_explicit(&c->believed, memory_order_relaxed);
 
+	(void)count_one(&c->streak);
 	/* Not what the kernel had no memory for: that is a sample's to say. */
 	while (was <= INT32_MAX &&
 	       !atomic_compare_exchange_weak_explicit(&c->believed, &was,
 						      was > pages ? was - (uint32_t)pages : 0,
 						      memory_order_relaxed, memory_order_relaxed))
 		;
+}
+
+void policy_unconfirmed(size_t range)
+{
+	atomic_store_explicit(&class_of(range)->streak, 0, memory_order_relaxed);
+}
+
+unsigned policy_confirms(size_t range)
+{
+	return atomic_load_explicit(&class_of(range)->streak, memory_order_relaxed) < STREAK
+		       ? 1
+		       : CONFIRMS;
 }
 
 void policy_disbelieve(size_t range)

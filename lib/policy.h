@@ -100,8 +100,13 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
 bool policy_believes(size_t range, size_t pages);
 /* Has a class populated so much since that it should be confirmed soon? */
 bool policy_wants_confirmed(size_t range);
-/* An owner has touched the so many pages that were populated for it: of others that says nothing. */
+/* Of an owner's pages that were populated the one that was left out was touched: so many pages, its own and
+ * those of others whom it stands for, were not populated in vain. */
 void policy_confirm(size_t range, size_t pages);
+/* It was not. */
+void policy_unconfirmed(size_t range);
+/* For how many owners, itself included, the next stands: more than one where many before it have confirmed. */
+unsigned policy_confirms(size_t range);
 /* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
 void policy_disbelieve(size_t range);
 
