@@ -21,8 +21,9 @@
 #define SAMPLE_REST  16 /* but once one of a class could be, so many turns of it are left out */
 #define EXPLORE_EVERY                                                                              \
 	64 /* reuses of which one keeps nothing, so that there is something to learn */
-#define ASK_REST	32 /* reuses of a class that are not asked about once one was in vain */
-#define EXPLORE_DOUBTED 4  /* the same where nothing is believed before the next sample */
+#define ASK_REST	32  /* reuses of a class that are not asked about once one was in vain */
+#define EXPLORE_SMALL	256 /* the same of small ranges: for what they are a zap costs much */
+#define EXPLORE_DOUBTED 4   /* the same where nothing is believed before the next sample */
 /* After so many owners who confirmed, one after the other, one confirms for so many. */
 #define STREAK	 8
 #define CONFIRMS 4
@@ -333,7 +334,9 @@ struct policy_plan policy_plan(size_t range)
 	p.unpopulated = (uint32_t)share_of(&c->vain);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
-	every = doubted(c) ? EXPLORE_DOUBTED : EXPLORE_EVERY;
+	every = doubted(c)		      ? EXPLORE_DOUBTED
+		: range <= POLICY_SMALL_PAGES ? EXPLORE_SMALL
+					      : EXPLORE_EVERY;
 	p.explore = (count_one(&my_counter()->reuses) & (every - 1)) == every - 1;
 	p.ask = p.explore;
 	if (p.explore) {

@@ -8,7 +8,8 @@
 #include "os.h"
 #include "stats.h"
 
-#define POOL_ALIGN 64
+/* Two lines of the cache: processors fetch them in pairs, and neighbours are different threads'. */
+#define POOL_ALIGN 128
 /* Chunks start small, so that a small process pays little, and double up to the largest. */
 #define POOL_CHUNK_MIN ((size_t)256 << 10)
 #define POOL_CHUNK_MAX ((size_t)4 << 20)
@@ -29,6 +30,21 @@ static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
 }
+
+/*
+ * What is small comes out of a piece that is its thread's: records of regions that are one thread's then do
+ * not lie among those of another's. Side by side the processor's prefetching has them go back and forth as if
+ * they were shared. A word for each shard of threads: the address of what is left, up to the next multiple
+ * of PIECE, and the node it is on.
+ */
+#define PIECE	   ((size_t)4096)
+#define PIECE_MOST ((size_t)512)
+#define NODE_BITS  ((uintptr_t)(POOL_ALIGN - 1))
+_Static_assert(NODE_MAX <= POOL_ALIGN, "a node's number fits below an address");
+
+static struct {
+	_Atomic uintptr_t left;
+} __attribute__((aligned(64))) pieces[STATS_SHARDS];
 
 /* Put a new chunk in front of `seen`; another thread may have been faster, which is as good. */
 static int pool_grow(struct pool *p, struct chunk *seen, size_t need)
@@ -56,24 +72,55 @@ static int pool_grow(struct pool *p, struct chunk *seen, size_t need)
 	return 0;
 }
 
-void *pool_alloc(size_t size)
+/* `align`: chunks are aligned to pages, so more is not to be had. */
+static void *chunk_alloc(struct pool *p, size_t size, size_t align)
 {
-	struct pool *p = &pools[node_here()];
-
-	size = round_up(size, POOL_ALIGN);
 	for (;;) {
 		struct chunk *c = atomic_load(&p->newest);
 
 		if (c) {
-			size_t used = atomic_load(&c->used);
+			size_t used = atomic_load(&c->used), at;
 
-			while (used + size <= c->size)
-				if (atomic_compare_exchange_weak(&c->used, &used, used + size))
-					return (char *)c + used;
+			while ((at = round_up(used, align)) + size <= c->size)
+				if (atomic_compare_exchange_weak(&c->used, &used, at + size))
+					return (char *)c + at;
 		}
-		if (pool_grow(p, c, size))
+		if (pool_grow(p, c, size + align))
 			return NULL;
 	}
+}
+
+/* NULL: there is none, or not enough left. */
+static void *piece_alloc(_Atomic uintptr_t *piece, unsigned node, size_t size)
+{
+	uintptr_t left = atomic_load_explicit(piece, memory_order_relaxed);
+
+	while (left % PIECE > NODE_BITS && (left & NODE_BITS) == node &&
+	       (left & ~NODE_BITS) % PIECE + size <= PIECE)
+		if (atomic_compare_exchange_weak(piece, &left, left + size))
+			return (void *)(left & ~NODE_BITS);
+	return NULL;
+}
+
+void *pool_alloc(size_t size)
+{
+	unsigned node = node_here();
+	/* Those of one shard may be on several nodes. */
+	unsigned shard = (unsigned)(stats_shard() - stats_shards) + 13 * node;
+	_Atomic uintptr_t *piece = &pieces[shard % STATS_SHARDS].left;
+	char *p;
+
+	size = round_up(size, POOL_ALIGN);
+	if (size > PIECE_MOST)
+		return chunk_alloc(&pools[node], size, POOL_ALIGN);
+	p = piece_alloc(piece, node, size);
+	if (p)
+		return p;
+	p = chunk_alloc(&pools[node], PIECE, PIECE);
+	/* Its first bytes are the caller's; another thread of the shard may have put one there as well. */
+	if (p)
+		atomic_store(piece, ((uintptr_t)p + size) | node);
+	return p;
 }
 
 uint64_t pool_node_bytes(unsigned node)
@@ -92,6 +139,8 @@ uint64_t pool_bytes(void)
 
 void pool_reset(void)
 {
+	for (unsigned i = 0; i < STATS_SHARDS; i++)
+		atomic_store(&pieces[i].left, 0);
 	for (struct pool *p = pools; p < pools + NODE_MAX; p++) {
 		struct chunk *c = atomic_exchange(&p->newest, NULL);
 

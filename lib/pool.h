@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed memory aligned to 64 bytes, for the calling thread to touch first: that puts it on its node. NULL
+/* Zeroed memory aligned to 128 bytes, for the calling thread to touch first: that puts it on its node. NULL
  * if the kernel has none. Any thread. */
 void *pool_alloc(size_t size);
 

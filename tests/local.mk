@@ -101,6 +101,7 @@ engine_tests = \
 	tests/unit/t-nearby \
 	tests/unit/t-page \
 	tests/unit/t-policy \
+	tests/unit/t-pool \
 	tests/unit/t-populate \
 	tests/unit/t-properties \
 	tests/unit/t-refused \
@@ -148,6 +149,9 @@ tests_unit_t_nearby_LDADD = tests/unit/libfixture.la
 tests_unit_t_page_SOURCES = tests/unit/page.c
 tests_unit_t_page_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_page_LDADD = tests/unit/libfixture.la
+tests_unit_t_pool_SOURCES = tests/unit/pool.c
+tests_unit_t_pool_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_pool_LDADD = tests/unit/libfixture.la
 tests_unit_t_populate_SOURCES = tests/unit/populate.c
 tests_unit_t_populate_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_populate_LDADD = tests/unit/libfixture.la
