@@ -228,8 +228,8 @@ bool engine_release(void *start, size_t len)
 	if (batch_stuck(len) || (!only && !engine_have_records(addr, end)))
 		return engine_decline(len);
 	/* What was kept is resident, touched or not. */
-	if (policy_wants_sample(pages) && !sample_any_kept(only, addr, sample_pages(pages)))
-		sample_release(addr, pages);
+	if (policy_wants_sample(pages))
+		sample_release(only, addr, pages);
 	defer = deferring(len) && make_room(len, &kick);
 	/* First: what is counted of a zap may not be ahead of it. */
 	stats_add(defer ? STAT_DEFERRED : STAT_UNDEFERRED, len);

@@ -72,8 +72,9 @@ bool engine_make_pending(uintptr_t addr, uintptr_t end);
 
 /* Is any of these pages kept? All lie in `only`, if that is not NULL. */
 bool sample_any_kept(const struct region *only, uintptr_t addr, size_t pages);
-/* A range is being released of which none was kept: learn from it. */
-void sample_release(uintptr_t addr, size_t pages);
+/* A range is being released: learn from it, if so little of it was kept that it tells. All of it lies in `only`, if
+ * that is not NULL. */
+void sample_release(const struct region *only, uintptr_t addr, size_t pages);
 /* A range is taken of which nothing is there: learn from it in a while. */
 void sample_watch(uintptr_t addr, size_t pages);
 /* [from, to) is to be populated but for the page that is returned: if its owner touches that, it was worth it.

@@ -21,8 +21,9 @@
 #include "stats.h"
 #include "worker.h"
 
-#define SLOTS 4
-#define LATER 2 /* reuses before a range is looked at */
+#define SLOTS	 4
+#define FEW_KEPT 4 /* one part in so many is a short prefix */
+#define LATER	 2 /* reuses before a range is looked at */
 
 struct slot {
 	_Atomic uintptr_t addr; /* of what is looked at; FREE, BUSY */
@@ -73,12 +74,22 @@ static bool resident(uintptr_t addr, size_t n, size_t *touched, size_t *front)
 	return true;
 }
 
-void sample_release(uintptr_t addr, size_t pages)
+void sample_release(const struct region *only, uintptr_t addr, size_t pages)
 {
-	size_t n = sample_pages(pages), touched, front;
+	size_t n = sample_pages(pages), few = 0, touched, front;
 
+	/* A short prefix that was kept says nothing of itself; but its owner may have touched more. */
+	if (sample_any_kept(only, addr, n)) {
+		few = n / FEW_KEPT;
+		if (!few || sample_any_kept(only, addr + bytes(few), n - few))
+			return;
+	}
 	if (!resident(addr, n, &touched, &front))
 		return;
+	if (few && touched <= few) {
+		policy_no_news(pages);
+		return;
+	}
 	policy_learn(pages, n, touched, front);
 	stats_add(STAT_POLICY_SAMPLES, 1);
 }
@@ -151,8 +162,9 @@ static bool look(struct slot *s, uintptr_t addr)
 			policy_too_early(s->range);
 		return true;
 	}
-	/* Its owner may be on his way through it. If he still is then, the release will tell. */
-	if (touched < s->pages && touched != s->seen) {
+	/* Its owner may be on his way through it, unless he is nearly there by now. If he still is then, the
+	 * release will tell. */
+	if (touched < s->pages && touched != s->seen && (s->seen || touched < s->pages / 4 * 3)) {
 		if (s->seen)
 			return true;
 		s->seen = touched;

@@ -20,9 +20,9 @@
 #define SAMPLE_KEPT  2	/* of one of which something is: most releases cannot be sampled */
 #define SAMPLE_REST  16 /* but once one of a class could be, so many turns of it are left out */
 #define EXPLORE_EVERY                                                                              \
-	64 /* reuses of which one keeps nothing, so that there is something to learn */
+	128 /* reuses of which one keeps nothing, so that there is something to learn */
 #define ASK_REST	32  /* reuses of a class that are not asked about once one was in vain */
-#define EXPLORE_SMALL	256 /* the same of small ranges: for what they are a zap costs much */
+#define EXPLORE_SMALL	512 /* the same of small ranges: for what they are a zap costs much */
 #define EXPLORE_DOUBTED 4   /* the same where nothing is believed before the next sample */
 /* After so many owners who confirmed, one after the other, one confirms for so many. */
 #define STREAK	 8
@@ -450,6 +450,12 @@ static void conclude(struct class *c, unsigned n)
 	atomic_store(&c->vain, left_of(sorted, n, populate));
 }
 
+void policy_no_news(size_t range)
+{
+	atomic_store_explicit(&my_counter()->rest[class_of(range) - classes], SAMPLE_REST,
+			      memory_order_relaxed);
+}
+
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 {
 	struct class *c = class_of(range);
@@ -468,8 +474,7 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 	if (share >= share_of(&c->populate))
 		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
 	if (known(c) && share_of(&c->keep))
-		atomic_store_explicit(&my_counter()->rest[c - classes], SAMPLE_REST,
-				      memory_order_relaxed);
+		policy_no_news(range);
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);

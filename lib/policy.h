@@ -39,7 +39,7 @@
 #define POLICY_POPULATE_BYTES_SHARED ((size_t)128 << 10)
 
 /* And there a range larger than this is not zeroed where the allocator would have zapped it: that takes longer. */
-#define POLICY_ZERO_BYTES ((size_t)256 << 10)
+#define POLICY_ZERO_BYTES ((size_t)128 << 10)
 
 /* What is done with pages that come back. */
 enum policy_kind {
@@ -134,6 +134,9 @@ bool policy_wants_sample(size_t range);
 /* What a sample saw of a released range: the first `looked` pages, none of them kept; `touched` of
  * them were resident, `front` of these among the first `touched`. */
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
+
+/* A release of such a range was looked at, and told nothing new: the next are not looked at. */
+void policy_no_news(size_t range);
 
 /* Such a range was looked at while in use, and nobody had touched it yet: for some reuses nothing is to be asked. */
 void policy_too_early(size_t range);

@@ -259,6 +259,41 @@ static void a_child_looks_at_its_own(void **state)
 	assert_int_equal(samples(), 0);
 }
 
+/* What little is kept of a range hides nothing: owners who touch more than that are noticed by their releases. */
+static void more_than_a_short_prefix_is_noticed(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	teach(300, 20);
+	for (i = 0; i < 1000 && policy_touched(300) < 1000; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 300);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	/* Not by those that are explored, of which there are as many as eight here. */
+	assert_in_range(i, 8, 300);
+}
+
+/* And those who do not are not counted as who do: what is kept is there. */
+static void a_short_prefix_says_nothing_of_itself(void **state)
+{
+	uint64_t before, looks;
+
+	(void)state;
+	teach(300, 20);
+	before = samples();
+	looks = count_of(STAT_SYS_MINCORE);
+	for (unsigned i = 0; i < 100; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 5);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	assert_in_range(samples() - before, 0, 2);
+	/* Nor is each of them looked at. */
+	assert_in_range(count_of(STAT_SYS_MINCORE) - looks, 1, 20);
+}
+
 /* The allocator gives up what has rested: a malloc takes no longer for us. */
 static void at_leisure_nothing_is_populated(void **state)
 {
@@ -276,13 +311,13 @@ static void at_leisure_much_is_not_zeroed(void **state)
 {
 	(void)state;
 	teach(300, 300);
-	teach(64, 64);
+	teach(32, 32);
 	engine_zero(fake_addr(0, 0), fake_pages(300));
 	assert_calls("zero 0.0+300", NONE);
 	engine_expect_returns(false);
 	engine_zero(fake_addr(1, 0), fake_pages(300));
-	engine_zero(fake_addr(1, 300), fake_pages(64));
-	assert_calls("dontneed 1.0+300", "zero 1.300+64", NONE);
+	engine_zero(fake_addr(1, 300), fake_pages(32));
+	assert_calls("dontneed 1.0+300", "zero 1.300+32", NONE);
 }
 
 /* Nor does a free: what needs no company is zapped at once, with nothing else. */
@@ -321,6 +356,8 @@ int main(void)
 		TEST(a_page_that_stays_is_not_left_out),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
+		TEST(more_than_a_short_prefix_is_noticed),
+		TEST(a_short_prefix_says_nothing_of_itself),
 		TEST(at_leisure_nothing_is_populated),
 		TEST(at_leisure_much_is_not_zeroed),
 		TEST(at_leisure_regions_are_not_put_off),
