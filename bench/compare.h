@@ -149,6 +149,7 @@ struct target {
 	double value, limit;
 	bool at_least; /* value must not be below the limit, else not above */
 	bool met;
+	bool open;	/* the limit lies within the spread of the rounds */
 	char note[256]; /* empty: none */
 };
 

@@ -188,6 +188,7 @@ static void judge_ratio(const struct goal *g, struct target *t)
 	t->value = s.median;
 	if (!s.n)
 		return;
+	t->open = s.n > 1 && s.min < g->limit && s.max > g->limit;
 	snprintf(text, sizeof(text), "%.3f to %.3f in %u round%s", s.min, s.max, s.n,
 		 s.n > 1 ? "s" : "");
 	note(t, text);
@@ -403,7 +404,7 @@ void goals_judge(bool all)
 
 void goals_print(void)
 {
-	unsigned met = 0, measured = 0;
+	unsigned met = 0, measured = 0, open = 0;
 
 	if (!goal_count)
 		return;
@@ -420,6 +421,11 @@ void goals_print(void)
 		printf(t->note[0] ? " (%s)\n" : "%s\n", t->note);
 		measured++;
 		met += t->met;
+		open += t->open && !t->met;
 	}
-	printf("goals: %u of %u met, %u not measured\n", met, measured, goal_count - measured);
+	printf("goals: %u of %u met, %u not measured", met, measured, goal_count - measured);
+	/* Another run may find them on the other side: that is how far this one can tell. */
+	if (open)
+		printf("; %u of those missed lie within the spread of their rounds", open);
+	putchar('\n');
 }
