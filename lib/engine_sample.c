@@ -86,8 +86,8 @@ void sample_release(const struct region *only, uintptr_t addr, size_t pages)
 	}
 	if (!resident(addr, n, &touched, &front))
 		return;
-	if (few && touched <= few) {
-		policy_no_news(pages);
+	if (few) {
+		policy_saw_prefix(pages, touched > few);
 		return;
 	}
 	policy_learn(pages, n, touched, front);

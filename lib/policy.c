@@ -24,6 +24,8 @@
 #define ASK_REST	32  /* reuses of a class that are not asked about once one was in vain */
 #define EXPLORE_SMALL	512 /* the same of small ranges: for what they are a zap costs much */
 #define EXPLORE_DOUBTED 4   /* the same where nothing is believed before the next sample */
+#define MORE                                                                                       \
+	4 /* so many more owners have touched more than what is kept than have not: it is explored */
 /* After so many owners who confirmed, one after the other, one confirms for so many. */
 #define STREAK	 8
 #define CONFIRMS 4
@@ -40,8 +42,10 @@ struct class
 	_Atomic int32_t vain;	   /* the same of what is populated */
 	_Atomic uint32_t samples;  /* so far */
 	_Atomic uint32_t believed; /* pages populated since a sample has confirmed `populate` */
-	_Atomic uint32_t streak;   /* owners that confirmed, one after the other */
-	_Atomic uint32_t rest;	   /* reuses that are not asked about */
+	_Atomic uint32_t
+		more; /* owners that touched more than the prefix, less those who did not */
+	_Atomic uint32_t streak;	 /* owners that confirmed, one after the other */
+	_Atomic uint32_t rest;		 /* reuses that are not asked about */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
@@ -128,6 +132,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].samples, 0);
 		atomic_store(&classes[i].believed, 0);
 		atomic_store(&classes[i].streak, 0);
+		atomic_store(&classes[i].more, 0);
 		atomic_store(&classes[i].rest, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
@@ -271,6 +276,12 @@ static bool doubted(const struct class *c)
 	return most && believed > most;
 }
 
+/* Do most owners touch more than the prefix that is kept? */
+static bool exceeded(const struct class *c)
+{
+	return atomic_load_explicit(&c->more, memory_order_relaxed) >= MORE;
+}
+
 bool policy_believes(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
@@ -325,7 +336,7 @@ struct policy_plan policy_plan(size_t range)
 	struct class *c = class_of(range);
 	enum policy_kind k = policy_kind();
 	struct policy_plan p = {0};
-	uint32_t every;
+	uint32_t n;
 
 	if (__builtin_expect(k != POLICY_LEARN, 0) || !known(c))
 		return plan_unlearned(c, range, k);
@@ -334,10 +345,14 @@ struct policy_plan policy_plan(size_t range)
 	p.unpopulated = (uint32_t)share_of(&c->vain);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
-	every = doubted(c)		      ? EXPLORE_DOUBTED
-		: range <= POLICY_SMALL_PAGES ? EXPLORE_SMALL
-					      : EXPLORE_EVERY;
-	p.explore = (count_one(&my_counter()->reuses) & (every - 1)) == every - 1;
+	n = count_one(&my_counter()->reuses);
+	/* In haste not at every fourth exactly: who alternates, as samples do, would never meet it. */
+	if (doubted(c) || exceeded(c))
+		p.explore = ((n ^ n >> 2) & (EXPLORE_DOUBTED - 1)) == 0;
+	else if (range <= POLICY_SMALL_PAGES)
+		p.explore = n % EXPLORE_SMALL == EXPLORE_SMALL - 1;
+	else
+		p.explore = n % EXPLORE_EVERY == EXPLORE_EVERY - 1;
 	p.ask = p.explore;
 	if (p.explore) {
 		p.keep = 0;
@@ -450,10 +465,24 @@ static void conclude(struct class *c, unsigned n)
 	atomic_store(&c->vain, left_of(sorted, n, populate));
 }
 
-void policy_no_news(size_t range)
+/* The next releases of a class are not looked at. */
+static void rest(const struct class *c)
 {
-	atomic_store_explicit(&my_counter()->rest[class_of(range) - classes], SAMPLE_REST,
-			      memory_order_relaxed);
+	atomic_store_explicit(&my_counter()->rest[c - classes], SAMPLE_REST, memory_order_relaxed);
+}
+
+void policy_saw_prefix(size_t range, bool more)
+{
+	struct class *c = class_of(range);
+	uint32_t n = atomic_load_explicit(&c->more, memory_order_relaxed);
+
+	/* What a few do is not to be taken for what most do, however long they go on. */
+	if (more && n < 2 * MORE)
+		atomic_store_explicit(&c->more, n + 1, memory_order_relaxed);
+	else if (!more && n)
+		atomic_store_explicit(&c->more, n - 1, memory_order_relaxed);
+	if (!more)
+		rest(c);
 }
 
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
@@ -474,10 +503,12 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 	if (share >= share_of(&c->populate))
 		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
 	if (known(c) && share_of(&c->keep))
-		policy_no_news(range);
+		rest(c);
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);
+	if (share_of(&c->touched) >= ONE / 4)
+		atomic_store_explicit(&c->more, 0, memory_order_relaxed);
 	/* Last, so that the first samples are whole when they are believed. */
 	atomic_store(&c->samples, n + 1);
 }

@@ -135,8 +135,11 @@ bool policy_wants_sample(size_t range);
  * them were resident, `front` of these among the first `touched`. */
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
 
-/* A release of such a range was looked at, and told nothing new: the next are not looked at. */
-void policy_no_news(size_t range);
+/*
+ * A release was looked at of a range of which a short prefix had been kept: did its owner touch more than that?
+ * Nothing is learned of it, as he may have touched less. Where most touch more it is explored what they do.
+ */
+void policy_saw_prefix(size_t range, bool more);
 
 /* Such a range was looked at while in use, and nobody had touched it yet: for some reuses nothing is to be asked. */
 void policy_too_early(size_t range);

@@ -275,6 +275,19 @@ static void more_than_a_short_prefix_is_noticed(void **state)
 	assert_in_range(i, 8, 300);
 }
 
+/* Few do: a program that clears one block in four, and touches the start of the others. */
+static void the_few_who_touch_more_are_few(void **state)
+{
+	(void)state;
+	teach(300, 20);
+	for (unsigned i = 0; i < 1000; i++) {
+		take(0, 0, 300);
+		touch(0, 0, i % 4 ? 20 : 300);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	assert_in_range(policy_touched(300), 60, 80);
+}
+
 /* And those who do not are not counted as who do: what is kept is there. */
 static void a_short_prefix_says_nothing_of_itself(void **state)
 {
@@ -357,6 +370,7 @@ int main(void)
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
 		TEST(more_than_a_short_prefix_is_noticed),
+		TEST(the_few_who_touch_more_are_few),
 		TEST(a_short_prefix_says_nothing_of_itself),
 		TEST(at_leisure_nothing_is_populated),
 		TEST(at_leisure_much_is_not_zeroed),
