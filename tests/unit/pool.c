@@ -129,7 +129,7 @@ static void threads_have_pages_of_their_own(void **state)
 /* A piece is used up to its end, and what does not fit begins the next. */
 static void little_is_wasted(void **state)
 {
-	char *first = pool_alloc(256), *p = first;
+	char *first = pool_alloc(256), *p;
 
 	(void)state;
 	assert_int_equal((uintptr_t)first % PAGE, 0);
