@@ -5,6 +5,7 @@
  */
 #include "engine_fixture.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct policy_costs usual = {
@@ -351,6 +352,21 @@ static void at_leisure_regions_are_not_put_off(void **state)
 	assert_int_equal(batch_bytes_exact(), fake_pages(1023));
 }
 
+/* What the kernel refuses of it is remembered: it still reads zero when it is taken back. */
+static void at_leisure_a_refusal_is_remembered(void **state)
+{
+	(void)state;
+	use_region(0);
+	engine_expect_returns(false);
+	fake_fail("dontneed", EINVAL, 9);
+	assert_true(alloc_free(0, 0, 512));
+	assert_int_equal(batch_bytes_exact(), fake_pages(512));
+	assert_true(batch_refused());
+	/* alloc_use() looks whether it does. */
+	assert_int_equal(alloc_use(0, 0, 512), ENGINE_OK);
+	assert_int_equal(batch_bytes_exact(), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -375,6 +391,7 @@ int main(void)
 		TEST(at_leisure_nothing_is_populated),
 		TEST(at_leisure_much_is_not_zeroed),
 		TEST(at_leisure_regions_are_not_put_off),
+		TEST(at_leisure_a_refusal_is_remembered),
 	};
 
 	return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
