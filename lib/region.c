@@ -34,6 +34,12 @@ static inline uint64_t fields_of(unsigned i, unsigned from, unsigned to)
 	return set;
 }
 
+/* The first page of a set in word i, which is not empty. */
+static inline unsigned first_page(unsigned i, uint64_t set)
+{
+	return i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(set) / 2;
+}
+
 /* Not the builtin: processors of long ago lack the instruction, and a compiler for them all makes a call. */
 static inline unsigned count(uint64_t set)
 {
@@ -303,8 +309,7 @@ unsigned region_reuse(struct region *r, unsigned from, unsigned to, struct regio
 		if (within & ~take)
 			*strangers = true;
 		if (flight) {
-			unsigned page =
-				s.i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+			unsigned page = first_page(s.i, flight);
 
 			*pending += page - from - missing;
 			return page;
@@ -379,7 +384,7 @@ unsigned region_forget(struct region *r, unsigned from, unsigned to, unsigned *p
 		/* As it was in that look: what lands after it is empty, and was not forgotten. */
 		flight = in_state(was, S_FLIGHT) & within;
 		if (flight && first == to)
-			first = i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+			first = first_page(i, flight);
 	}
 	*unkept = unkeep(r, from, to, excess);
 	return first;
@@ -401,7 +406,7 @@ unsigned region_first_flight(const struct region *r, unsigned from, unsigned to)
 			in_state(atomic_load(&r->word[i]), S_FLIGHT) & fields_of(i, from, to);
 
 		if (flight)
-			return i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(flight) / 2;
+			return first_page(i, flight);
 	}
 	return to;
 }
@@ -544,7 +549,7 @@ bool region_set_run_in(const struct region_set *s, unsigned from, unsigned pages
 		uint64_t rest = s->word[i] >> bit << bit;
 
 		if (rest) {
-			p = i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(rest) / 2;
+			p = first_page(i, rest);
 			break;
 		}
 		p = (i + 1) * REGION_PAGES_PER_WORD;
@@ -557,7 +562,7 @@ bool region_set_run_in(const struct region_set *s, unsigned from, unsigned pages
 		uint64_t gaps = (~s->word[i] & FIELDS) >> bit << bit;
 
 		if (gaps) {
-			p = i * REGION_PAGES_PER_WORD + (unsigned)__builtin_ctzll(gaps) / 2;
+			p = first_page(i, gaps);
 			break;
 		}
 		p = (i + 1) * REGION_PAGES_PER_WORD;
