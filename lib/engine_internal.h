@@ -9,7 +9,6 @@
 #include <stdint.h>
 
 #include "engine.h"
-#include "policy.h"
 #include "region.h"
 
 enum alive { ALIVE_NEEDS_FIX, ALIVE_YES, ALIVE_FIXING };
@@ -70,8 +69,6 @@ bool engine_make_pending(uintptr_t addr, uintptr_t end);
 
 /* Samples: engine_sample.c. */
 
-/* Is any of these pages kept? All lie in `only`, if that is not NULL. */
-bool sample_any_kept(const struct region *only, uintptr_t addr, size_t pages);
 /* A range is being released: learn from it, if so little of it was kept that it tells. All of it lies in `only`, if
  * that is not NULL. */
 void sample_release(const struct region *only, uintptr_t addr, size_t pages);
@@ -110,12 +107,6 @@ static inline bool part_next(struct part *p, uintptr_t end)
 static inline uint64_t bytes(uint64_t pages)
 {
 	return pages << os_page_shift;
-}
-
-/* Of a range, so many pages are looked at. */
-static inline size_t sample_pages(size_t range)
-{
-	return range < POLICY_SAMPLE_PAGES ? range : POLICY_SAMPLE_PAGES;
 }
 
 #endif

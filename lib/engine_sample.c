@@ -44,7 +44,14 @@ static struct {
 	struct slot slot[SLOTS];
 } __attribute__((aligned(64))) shards[STATS_SHARDS];
 
-bool sample_any_kept(const struct region *only, uintptr_t addr, size_t pages)
+/* Of a range, so many pages are looked at. */
+static size_t looked_at(size_t range)
+{
+	return range < POLICY_SAMPLE_PAGES ? range : POLICY_SAMPLE_PAGES;
+}
+
+/* Is any of these pages kept? All lie in `only`, if that is not NULL. */
+static bool any_kept(const struct region *only, uintptr_t addr, size_t pages)
 {
 	if (only)
 		return region_kept(only, region_page(addr), region_page(addr) + (unsigned)pages);
@@ -76,12 +83,12 @@ static bool resident(uintptr_t addr, size_t n, size_t *touched, size_t *front)
 
 void sample_release(const struct region *only, uintptr_t addr, size_t pages)
 {
-	size_t n = sample_pages(pages), few = 0, touched, front;
+	size_t n = looked_at(pages), few = 0, touched, front;
 
 	/* A short prefix that was kept says nothing of itself; but its owner may have touched more. */
-	if (sample_any_kept(only, addr, n)) {
+	if (any_kept(only, addr, n)) {
 		few = n / FEW_KEPT;
-		if (!few || sample_any_kept(only, addr + bytes(few), n - few))
+		if (!few || any_kept(only, addr + bytes(few), n - few))
 			return;
 	}
 	if (!resident(addr, n, &touched, &front))
@@ -118,7 +125,7 @@ static bool watch(uintptr_t addr, size_t pages, size_t range, size_t populated)
 
 void sample_watch(uintptr_t addr, size_t pages)
 {
-	(void)watch(addr, sample_pages(pages), pages, 0);
+	(void)watch(addr, looked_at(pages), pages, 0);
 }
 
 uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t populated)
@@ -130,7 +137,7 @@ uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t po
 	uintptr_t page = from + bytes((n >> 8) % ((to - from) >> os_page_shift));
 	unsigned of = policy_confirms(range);
 
-	if ((n >> 28) % of || sample_any_kept(NULL, page, 1))
+	if ((n >> 28) % of || any_kept(NULL, page, 1))
 		return 0;
 	return watch(page, 1, range, of * populated) ? page : 0;
 }
@@ -145,7 +152,7 @@ static bool still_used(uintptr_t addr, size_t pages)
 		if (r && !region_in_use(r, p.from, p.to))
 			return false;
 	}
-	return !sample_any_kept(NULL, addr, pages);
+	return !any_kept(NULL, addr, pages);
 }
 
 /* False: it has to be looked at once more. */
