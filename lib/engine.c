@@ -60,7 +60,7 @@ static void add_kept(struct region *r, void *arg)
 	uint64_t *sums = arg;
 
 	sums[0] += region_count_kept(r);
-	sums[1] += atomic_load(&r->excess);
+	sums[1] += region_excess(r);
 }
 
 static void fix_after_fork(void)

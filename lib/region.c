@@ -144,16 +144,23 @@ static inline unsigned change_kept(struct region *r, unsigned from, unsigned to,
 #define FOR_WORDS(i, from, to)                                                                     \
 	for (unsigned i = (from) / REGION_PAGES_PER_WORD; i * REGION_PAGES_PER_WORD < (to); i++)
 
+#define ACCOUNT(pages, excess) ((uint64_t)(pages) << 32 | (excess))
+
 /* n pages of r are no longer kept: what of the region's excess goes with them. Which pages caused it is
  * not recorded: they take their part of it. */
 static __attribute__((noinline)) unsigned take_excess(struct region *r, unsigned n)
 {
-	uint32_t e = atomic_load_explicit(&r->excess, memory_order_relaxed), part;
-	unsigned before = region_count_kept(r) + n;
+	uint64_t account = atomic_load_explicit(&r->account, memory_order_relaxed);
+	uint32_t part, pages, excess;
 
-	do
-		part = n >= before ? e : (uint32_t)((uint64_t)e * n / before);
-	while (!atomic_compare_exchange_weak(&r->excess, &e, e - part));
+	do {
+		pages = (uint32_t)(account >> 32);
+		excess = (uint32_t)account;
+		/* Fewer: they are being kept in another thread, which has yet to say so. */
+		part = n >= pages ? excess : (uint32_t)((uint64_t)excess * n / pages);
+	} while (!atomic_compare_exchange_weak_explicit(
+		&r->account, &account, account - ACCOUNT(n, part), memory_order_relaxed,
+		memory_order_relaxed));
 	return part;
 }
 
@@ -206,8 +213,14 @@ static inline unsigned unkeep(struct region *r, unsigned from, unsigned to, unsi
 {
 	unsigned n = change_kept(r, from, to, false);
 
-	*excess =
-		n && atomic_load_explicit(&r->excess, memory_order_relaxed) ? take_excess(r, n) : 0;
+	*excess = 0;
+	if (!n)
+		return 0;
+	/* Mostly there is none. */
+	if (!region_excess(r))
+		atomic_fetch_sub_explicit(&r->account, ACCOUNT(n, 0), memory_order_relaxed);
+	else
+		*excess = take_excess(r, n);
 	return n;
 }
 
@@ -471,8 +484,8 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t shar
 	unsigned n = change_kept(r, from, to, true);
 
 	*excess = (unsigned)((uint64_t)n * share >> 6);
-	if (__builtin_expect(*excess != 0, 0))
-		atomic_fetch_add(&r->excess, *excess);
+	if (n)
+		atomic_fetch_add_explicit(&r->account, ACCOUNT(n, *excess), memory_order_relaxed);
 	return n;
 }
 
@@ -492,12 +505,29 @@ bool region_kept(const struct region *r, unsigned from, unsigned to)
 	       kept_in_words(r, from, to);
 }
 
+/* A thread that is gone may have changed bits and not yet said so. */
+static void count_anew(struct region *r)
+{
+	unsigned n = 0, excess = region_excess(r);
+
+	FOR_KEPT(i, 0, region_pages())
+	{
+		uint64_t w = atomic_load_explicit(&r->kept[i], memory_order_relaxed);
+
+		if (w)
+			n += count(w);
+	}
+	if (n != region_count_kept(r))
+		atomic_store(&r->account, ACCOUNT(n, n ? excess : 0));
+}
+
 unsigned region_after_fork(struct region *r)
 {
 	uint64_t was;
 
 	for (unsigned i = 0; i < region_words(); i++)
 		move(&r->word[i], FIELDS, FROM(S_FLIGHT), S_PENDING, &was);
+	count_anew(r);
 	/* Written to only where it must be: each record costs the child a copied page. */
 	if (atomic_load(&r->flags) & ~(uint32_t)REGION_ZAPPED)
 		atomic_fetch_and(&r->flags, REGION_ZAPPED);
@@ -511,20 +541,6 @@ unsigned region_count_pending(const struct region *r, unsigned from, unsigned to
 	FOR_WORDS(i, from, to)
 	n += count(in_state(atomic_load_explicit(&r->word[i], memory_order_relaxed), S_PENDING) &
 		   fields_of(i, from, to));
-	return n;
-}
-
-unsigned region_count_kept(const struct region *r)
-{
-	unsigned n = 0;
-
-	FOR_KEPT(i, 0, region_pages())
-	{
-		uint64_t w = atomic_load_explicit(&r->kept[i], memory_order_relaxed);
-
-		if (w)
-			n += count(w);
-	}
 	return n;
 }
 

@@ -37,12 +37,13 @@ struct region {
 	_Atomic(struct region *) next_sweep; /* queue of zapped regions */
 	uintptr_t base;
 	_Atomic uint32_t flags;
-	_Atomic uint32_t stamp;	 /* batch generation at which it was queued */
-	_Atomic uint32_t ours;	 /* pages that were mapped by our own alloc and may be remapped */
-	_Atomic uint32_t excess; /* of its kept pages, so many will not be touched, in 1/1024 */
-	_Atomic uint32_t slack;	 /* first page of the padding behind our last mapping here, or 0 */
+	_Atomic uint32_t stamp; /* batch generation at which it was queued */
+	_Atomic uint32_t ours;	/* pages that were mapped by our own alloc and may be remapped */
+	_Atomic uint32_t slack; /* first page of the padding behind our last mapping here, or 0 */
 	_Atomic uint32_t
 		node; /* whose queue it is on, or was last; not changed while it is on one */
+	/* Of its kept pages: so many will not be touched, in 1/1024; and in the upper half, their number. */
+	_Atomic uint64_t account;
 	_Atomic uint64_t *kept;	 /* one bit a page; behind word[] */
 	_Atomic uint64_t word[]; /* states */
 };
@@ -154,7 +155,10 @@ bool region_kept(const struct region *r, unsigned from, unsigned to);
 unsigned region_after_fork(struct region *r);
 
 unsigned region_count_pending(const struct region *r, unsigned from, unsigned to);
-unsigned region_count_kept(const struct region *r);
+/* Its kept pages, and what of them will not be touched, in 1/1024 page: by its account, which lags behind the
+ * bits of pages that are being kept or released. */
+static inline unsigned region_count_kept(const struct region *r);
+static inline unsigned region_excess(const struct region *r);
 
 /* Next run of pages in a set at or after `from`: true with [*start, *end). */
 bool region_set_run(const struct region_set *s, unsigned from, unsigned *start, unsigned *end);
@@ -193,6 +197,16 @@ static inline void region_set_clear_in(struct region_set *s, unsigned from, unsi
 {
 	for (unsigned i = from / REGION_PAGES_PER_WORD; i * REGION_PAGES_PER_WORD < to; i++)
 		s->word[i] = 0;
+}
+
+static inline unsigned region_count_kept(const struct region *r)
+{
+	return (unsigned)(atomic_load_explicit(&r->account, memory_order_relaxed) >> 32);
+}
+
+static inline unsigned region_excess(const struct region *r)
+{
+	return (unsigned)atomic_load_explicit(&r->account, memory_order_relaxed);
 }
 
 static inline uintptr_t region_base(uintptr_t addr)

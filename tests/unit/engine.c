@@ -309,6 +309,38 @@ static void what_lands_is_not_forgotten(void **state)
 	batch_after_fork();
 }
 
+/* Of a region's excess each page that is released takes its part, the last of them what is left. */
+static void excess_goes_with_its_pages(void **state)
+{
+	struct region *r;
+	unsigned unkept, excess;
+
+	(void)state;
+	use_region(0);
+	r = region_get(fake_page(0, 0));
+	assert_int_equal(region_keep(r, 10, 110, POLICY_ALL / 2, &excess), 100);
+	assert_int_equal(excess, 100 * 512);
+	/* Not twice. */
+	assert_int_equal(region_keep(r, 60, 120, 0, &excess), 10);
+	assert_int_equal(excess, 0);
+	assert_int_equal(region_count_kept(r), 110);
+	assert_int_equal(region_excess(r), 100 * 512);
+	assert_int_equal(region_release(r, 0, 65, &unkept, &excess), 65);
+	assert_int_equal(unkept, 55);
+	assert_int_equal(excess, 50 * 512);
+	assert_int_equal(region_count_kept(r), 55);
+	/* A thread that vanished had changed bits, and not the account. */
+	atomic_fetch_and(&r->kept[1], ~UINT64_C(0x1fe));
+	(void)region_after_fork(r);
+	assert_int_equal(region_count_kept(r), 47);
+	assert_int_equal(region_excess(r), 50 * 512);
+	assert_int_equal(region_release(r, 65, 512, &unkept, &excess), 447);
+	assert_int_equal(unkept, 47);
+	assert_int_equal(excess, 50 * 512);
+	assert_int_equal(region_count_kept(r), 0);
+	assert_int_equal(region_excess(r), 0);
+}
+
 static void fork_turns_flight_into_pending(void **state)
 {
 	struct region *r;
@@ -424,6 +456,7 @@ int main(void)
 		TEST(a_release_larger_than_the_limit_is_not_deferred),
 		TEST(unmapping_outlasts_one_flight_after_another),
 		TEST(what_lands_is_not_forgotten),
+		TEST(excess_goes_with_its_pages),
 		TEST(fork_turns_flight_into_pending),
 		TEST(paused_keeps_the_account),
 		TEST(observe_changes_nothing),
