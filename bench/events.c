@@ -6,10 +6,12 @@
  *	events cancel PAGES COUNT	release and reuse, nothing flushed in between
  *	events zero PAGES COUNT		the same, and it has to read zero
  *	events map PAGES COUNT		map and unmap
- *	events blocks PAGES COUNT	malloc, touch and free, of the allocator that is preloaded
+ *	events blocks PAGES COUNT	malloc, touch and free of one block, of the allocator that is preloaded
+ *	events turns PAGES COUNT	the same of 32 blocks, of which one is replaced by another in turns
  *
  * Cancels go through 32 regions in turn, as the extents of a program would.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,13 +25,15 @@
 #include "policy.h"
 
 #define REGIONS 32
+#define BLOCKS	32
 
 /* What the policy decides, and so the way an event takes, is not to hang on what the worker measures here and
- * now: once it has, these are in force. */
+ * now (under valgrind zeroing a page takes fifty times as long as its fault): these are in force. */
+static const struct policy_costs usual = {
+	.fault = 700, .populate = 300, .zap = 100, .zero = 100, .call = 300};
+
 static void fix_costs(void)
 {
-	static const struct policy_costs usual = {
-		.fault = 700, .populate = 300, .zap = 100, .zero = 100, .call = 300};
 	struct policy_costs c = {0};
 	char *p = drive_space(1);
 
@@ -72,16 +76,45 @@ static void map(size_t len, unsigned long count)
 	}
 }
 
-static void blocks(size_t len, unsigned long count)
+/* The same for the library that is preloaded, if one is. */
+static void fix_costs_of_preloaded(void)
 {
-	for (unsigned long i = 0; i < count; i++) {
-		/* Volatile: a compiler may drop a malloc whose memory nobody looks at. */
-		char *volatile p = malloc(len);
+	int (*ctl)(const char *, void *, size_t *, void *, size_t);
+	const struct {
+		const char *name;
+		uint64_t ns;
+	} cost[] = {
+		{"ptreclaim.policy.populate_ns", usual.populate},
+		{"ptreclaim.policy.zap_ns", usual.zap},
+		{"ptreclaim.policy.zero_ns", usual.zero},
+		{"ptreclaim.policy.call_ns", usual.call},
+		/* Last: from then on the others count. */
+		{"ptreclaim.policy.fault_ns", usual.fault},
+	};
 
-		if (!p)
+	*(void **)&ctl = dlsym(RTLD_DEFAULT, "ptreclaim_ctl");
+	for (size_t i = 0; ctl && i < sizeof(cost) / sizeof(cost[0]); i++) {
+		uint64_t ns = cost[i].ns;
+
+		if (ctl(cost[i].name, NULL, NULL, &ns, sizeof(ns)))
+			drive_die("the library does not take what things cost");
+	}
+}
+
+static void blocks(size_t len, unsigned long count, unsigned n)
+{
+	/* Volatile: a compiler may drop a malloc whose memory nobody looks at. */
+	static char *volatile block[BLOCKS];
+
+	for (unsigned long i = 0; i < count; i++) {
+		/* Not in the order of their addresses. */
+		unsigned which = (unsigned)(i % n * 7 % n);
+
+		free(block[which]);
+		block[which] = malloc(len);
+		if (!block[which])
 			drive_die("no memory");
-		drive_touch(p, len);
-		free(p);
+		drive_touch(block[which], len);
 	}
 }
 
@@ -103,8 +136,9 @@ int main(int argc, char **argv)
 	os_init();
 	if (!count || !pages || pages > os_region_size / os_page_size)
 		goto usage;
-	if (!strcmp(argv[1], "blocks")) {
-		blocks(pages * os_page_size, count);
+	if (!strcmp(argv[1], "blocks") || !strcmp(argv[1], "turns")) {
+		fix_costs_of_preloaded();
+		blocks(pages * os_page_size, count, argv[1][0] == 'b' ? 1 : BLOCKS);
 		return 0;
 	}
 	drive_start();
@@ -117,6 +151,6 @@ int main(int argc, char **argv)
 		goto usage;
 	return 0;
 usage:
-	(void)fprintf(stderr, "usage: events cancel|zero|map|blocks PAGES COUNT\n");
+	(void)fprintf(stderr, "usage: events cancel|zero|map|blocks|turns PAGES COUNT\n");
 	return 2;
 }

@@ -201,6 +201,31 @@ static int read_cost(const struct ctl_property *p, const struct ctl_call *call, 
 	return 0;
 }
 
+static int write_cost(size_t at, uint64_t ns)
+{
+	struct policy_costs c;
+	uint32_t n = (uint32_t)ns;
+
+	if (ns > UINT32_MAX)
+		return EINVAL;
+	policy_costs(&c);
+	memcpy((char *)&c + at, &n, sizeof(n));
+	policy_set_costs(&c);
+	return 0;
+}
+
+#define X(member)                                                                                  \
+	static int write_##member(uint64_t ns)                                                     \
+	{                                                                                          \
+		return write_cost(offsetof(struct policy_costs, member), ns);                      \
+	}
+X(fault)
+X(populate)
+X(zap)
+X(zero)
+X(call)
+#undef X
+
 static int read_class(const struct ctl_property *p, const struct ctl_call *call,
 		      struct ctl_value *v)
 {
@@ -387,10 +412,11 @@ static int read_arena(const struct ctl_property *p, const struct ctl_call *call,
 
 #define P(n, t, u, h)  .name = (n), .type = (t), .unit = (u), .help = (h)
 #define SAMPLE(member) .read = read_sample, .at = offsetof(struct ctl_sample, member)
-#define COST(member)   .read = read_cost, .at = offsetof(struct policy_costs, member)
-#define CLASS(member)  .read = read_class, .at = offsetof(struct policy_class, member)
-#define NODE(member)   .read = read_node, .at = offsetof(struct ctl_sample, node[0].member)
-#define ARENA(member)  .read = read_arena, .at = offsetof(struct tune_arena, member)
+#define COST(member)                                                                               \
+	.read = read_cost, .at = offsetof(struct policy_costs, member), .write = write_##member
+#define CLASS(member) .read = read_class, .at = offsetof(struct policy_class, member)
+#define NODE(member)  .read = read_node, .at = offsetof(struct ctl_sample, node[0].member)
+#define ARENA(member) .read = read_arena, .at = offsetof(struct tune_arena, member)
 
 const struct ctl_property ctl_properties[] = {
 	{P("version", CTL_STRING, "", "version of the library"), .text = text_version},

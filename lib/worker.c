@@ -225,20 +225,23 @@ static void do_chore(struct duties *d, uint64_t now)
 		atomic_store(&chore, todo);
 }
 
-/* Once there is something to go by. A child's machine is its parent's. */
+/* Once there is something to go by, and unless somebody said what things cost. A child's machine is its
+ * parent's. */
 static void measure_costs(void)
 {
 	static unsigned tries = COST_TRIES;
 	struct policy_costs c;
 
-	if (!tries || (batch_idle() && !atomic_load(&costs_wanted)))
+	if (!tries || policy_has_costs() || (batch_idle() && !atomic_load(&costs_wanted)))
 		return;
 	if (!cost_measure(&c)) {
 		tries--;
 		return;
 	}
 	tries = 0;
-	policy_set_costs(&c);
+	/* Somebody may have said so meanwhile. */
+	if (!policy_has_costs())
+		policy_set_costs(&c);
 }
 
 static void do_duties(struct duties *d, uint64_t now, struct flight *f)

@@ -466,6 +466,32 @@ static void limits_are_written_in_their_type(void **state)
 	assert_int_equal(number("ptreclaim.batch_ms"), 77);
 }
 
+static void costs_are_written(void **state)
+{
+	static const char *const names[] = {
+		"ptreclaim.policy.populate_ns", "ptreclaim.policy.zap_ns",
+		"ptreclaim.policy.zero_ns",	"ptreclaim.policy.call_ns",
+		"ptreclaim.policy.fault_ns",
+	};
+	struct policy_costs before, c;
+
+	(void)state;
+	policy_costs(&before);
+	for (uint64_t i = 0; i < 5; i++) {
+		assert_int_equal(write_number(names[i], 100 + i), 0);
+		assert_int_equal(write_number(names[i], UINT64_C(1) << 32), EINVAL);
+	}
+	for (uint64_t i = 0; i < 5; i++)
+		assert_int_equal(number(names[i]), 100 + i);
+	policy_costs(&c);
+	assert_int_equal(c.populate, 100);
+	assert_int_equal(c.zap, 101);
+	assert_int_equal(c.zero, 102);
+	assert_int_equal(c.call, 103);
+	assert_int_equal(c.fault, 104);
+	policy_set_costs(&before);
+}
+
 /* What nothing runs by yet is what it will start with. */
 static void limits_wait_for_a_start(void **state)
 {
@@ -530,6 +556,7 @@ int main(void)
 		TEST(killed_is_a_boolean),
 		TEST(modes_are_changed_by_name),
 		TEST(limits_are_written_in_their_type),
+		TEST(costs_are_written),
 		TEST(limits_wait_for_a_start),
 		TEST(strings_are_no_numbers),
 		TEST(errno_is_kept),

@@ -102,6 +102,22 @@ static void idle_means_asleep(void **state)
 }
 
 /* A program that only grows has nothing pending, and something to decide. */
+/* What was said of costs is not measured. */
+static void costs_that_were_said_stay(void **state)
+{
+	struct policy_costs c = {.fault = 12345};
+
+	policy_set_costs(&c);
+	alloc_map(0, 0, 512);
+	assert_int_equal(alloc_use(0, 0, 512), ENGINE_OK);
+	assert_true(alloc_free(0, 0, 512));
+	WAIT_FOR(batch_bytes_exact() == 0);
+	idle_means_asleep(state);
+	policy_costs(&c);
+	assert_int_equal(c.fault, 12345);
+	assert_int_equal(c.call, 0);
+}
+
 static void costs_are_measured_on_demand(void **state)
 {
 	unsigned seen;
@@ -355,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(idle_means_asleep),
+		cmocka_unit_test(costs_that_were_said_stay),
 		cmocka_unit_test(costs_are_measured_on_demand),
 		cmocka_unit_test(what_is_pending_gets_flushed),
 		cmocka_unit_test(much_is_flushed_before_it_is_old),
