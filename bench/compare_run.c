@@ -139,8 +139,13 @@ static void add_program(struct command *cmd, const struct peer *p, const struct 
 	case RUN_MICRO:
 		add(cmd, settings.bench, "/micro");
 		add(cmd, "--benchmark_format=json", "");
-		if (w->workload)
+		if (w->workload) {
+			/* Some, to be compared: in turns, so that the machine is the same for all. */
 			add(cmd, "--benchmark_filter=", w->workload);
+			add(cmd, "--benchmark_repetitions=9", "");
+			add(cmd, "--benchmark_enable_random_interleaving=true", "");
+			add(cmd, "--benchmark_report_aggregates_only=true", "");
+		}
 		break;
 	case RUN_INSTRUCTIONS:
 		add(cmd, BENCH_SOURCE, "/instructions");

@@ -108,7 +108,7 @@ static const struct row rows[] = {
 	{IN(GOALS), BY_DEFAULT,
 	 CHURN_OF(1, .profile = "mixed", .touch = "dense", .fill = "pages", .latency = true), 0},
 	{IN(GOALS), GROUP_JE_0, {.program = RUN_IDLE}, ONCE},
-	{IN(GOALS), GROUP_NONE, {.program = RUN_MICRO, .workload = "pair/apart"}, ONCE},
+	{IN(GOALS), GROUP_NONE, {.program = RUN_MICRO, .workload = "^pair/apart/.*:[12]$"}, ONCE},
 	{IN(GOALS), GROUP_NONE, {.program = RUN_INSTRUCTIONS}, ONCE},
 };
 
