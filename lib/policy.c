@@ -86,6 +86,15 @@ static uint32_t count_one(_Atomic uint32_t *n)
 	return was;
 }
 
+/*
+ * Of each `every`, a power of two, the turns in other places from round to round: the classes of a program that
+ * allocates and frees in the same order again and again would else each have their turn at the same one.
+ */
+static uint32_t turn_of(uint32_t n, unsigned every)
+{
+	return (n ^ n / every) & (every - 1);
+}
+
 static struct class *class_of(size_t range)
 {
 	unsigned log = range ? 63 - (unsigned)__builtin_clzll(range) : 0;
@@ -346,13 +355,12 @@ struct policy_plan policy_plan(size_t range)
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
 	n = count_one(&my_counter()->reuses);
-	/* In haste not at every fourth exactly: who alternates, as samples do, would never meet it. */
 	if (doubted(c) || exceeded(c))
-		p.explore = ((n ^ n >> 2) & (EXPLORE_DOUBTED - 1)) == 0;
+		p.explore = turn_of(n, EXPLORE_DOUBTED) == 0;
 	else if (range <= POLICY_SMALL_PAGES)
-		p.explore = n % EXPLORE_SMALL == EXPLORE_SMALL - 1;
+		p.explore = turn_of(n, EXPLORE_SMALL) == EXPLORE_SMALL - 1;
 	else
-		p.explore = n % EXPLORE_EVERY == EXPLORE_EVERY - 1;
+		p.explore = turn_of(n, EXPLORE_EVERY) == EXPLORE_EVERY - 1;
 	p.ask = p.explore;
 	if (p.explore) {
 		p.keep = 0;
@@ -409,7 +417,7 @@ bool policy_wants_sample(size_t range)
 
 	if (range <= POLICY_FEW_PAGES)
 		return false;
-	turn = count_one(&my_counter()->samples);
+	turn = turn_of(count_one(&my_counter()->samples), SAMPLE_KNOWN);
 	/* SAMPLE_KEPT is the most often. */
 	if (turn % SAMPLE_KEPT)
 		return false;
