@@ -21,9 +21,8 @@
 #include "stats.h"
 #include "worker.h"
 
-#define SLOTS	 4
-#define FEW_KEPT 4 /* one part in so many is a short prefix */
-#define LATER	 2 /* reuses before a range is looked at */
+#define SLOTS 4
+#define LATER 2 /* reuses before a range is looked at */
 
 struct slot {
 	_Atomic uintptr_t addr; /* of what is looked at; FREE, BUSY */
@@ -87,7 +86,7 @@ void sample_release(const struct region *only, uintptr_t addr, size_t pages)
 
 	/* A short prefix that was kept says nothing of itself; but its owner may have touched more. */
 	if (any_kept(only, addr, n)) {
-		few = n / FEW_KEPT;
+		few = n / POLICY_FEW_KEPT;
 		if (!few || any_kept(only, addr + bytes(few), n - few))
 			return;
 	}

@@ -493,6 +493,16 @@ void policy_saw_prefix(size_t range, bool more)
 		rest(c);
 }
 
+/*
+ * Does what was learned say why owners touched more than a short prefix? Most touch that of it; or they touch so little
+ * in front that nothing is kept, and then every release tells.
+ */
+static bool answered(const struct class *c, size_t range, size_t looked)
+{
+	return !share_of(&c->keep) ||
+	       prefix_of(range, share_of(&c->touched)) >= looked / POLICY_FEW_KEPT;
+}
+
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 {
 	struct class *c = class_of(range);
@@ -515,7 +525,7 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);
-	if (share_of(&c->touched) >= ONE / 4)
+	if (answered(c, range, looked))
 		atomic_store_explicit(&c->more, 0, memory_order_relaxed);
 	/* Last, so that the first samples are whole when they are believed. */
 	atomic_store(&c->samples, n + 1);

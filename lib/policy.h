@@ -32,6 +32,8 @@
 #define POLICY_FEW_PAGES 4
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
+/* One part in so many of these is a short prefix. */
+#define POLICY_FEW_KEPT 4
 /* At most so many bytes are populated for one reuse: allocators hold a lock meanwhile. And where others
  * are about who may wait for that lock, no more than they would have waited for a zap. Where a malloc is
  * expected to take no time (engine_expect_returns), none. */

@@ -308,6 +308,54 @@ static void a_short_prefix_says_nothing_of_itself(void **state)
 	assert_in_range(count_of(STAT_SYS_MINCORE) - looks, 1, 20);
 }
 
+/* How many of 128 that come back are explored. */
+static unsigned explored(unsigned pages)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 128; i++)
+		n += policy_plan(pages).explore;
+	return n;
+}
+
+/* Exploring ends with its answer. Of what is large the first pages are looked at only, and a large part of these
+ * is little of all. */
+static void what_was_explored_is_not_explored_for_good(void **state)
+{
+	(void)state;
+	teach(2048, 20);
+	for (unsigned i = 0; i < 400; i++) {
+		take(0, 0, 2048);
+		touch(0, 0, 200);
+		assert_true(alloc_free(0, 0, 2048));
+	}
+	assert_in_range(policy_touched(2048), 99, 101);
+	assert_int_equal(explored(2048), 1);
+}
+
+/* Nor where owners touch pages here and there, of which no prefix comes. */
+static void what_is_strewn_is_not_explored_for_good(void **state)
+{
+	(void)state;
+	teach(300, 20);
+	for (unsigned i = 0; i < 400; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 20);
+		touch(0, 150, 100);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	assert_int_equal(explored(300), 1);
+	/* Also where what is kept makes it look like one. */
+	teach(300, 70);
+	for (unsigned i = 0; i < 400; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 1);
+		touch(0, 150, 10);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	assert_int_equal(explored(300), 1);
+}
+
 /* The allocator gives up what has rested: a malloc takes no longer for us. */
 static void at_leisure_nothing_is_populated(void **state)
 {
@@ -388,6 +436,8 @@ int main(void)
 		TEST(more_than_a_short_prefix_is_noticed),
 		TEST(the_few_who_touch_more_are_few),
 		TEST(a_short_prefix_says_nothing_of_itself),
+		TEST(what_was_explored_is_not_explored_for_good),
+		TEST(what_is_strewn_is_not_explored_for_good),
 		TEST(at_leisure_nothing_is_populated),
 		TEST(at_leisure_much_is_not_zeroed),
 		TEST(at_leisure_regions_are_not_put_off),
