@@ -171,8 +171,10 @@ static bool look(struct slot *s, uintptr_t addr)
 	/* Its owner may be on his way through it, unless he is nearly there by now. If he still is then, the
 	 * release will tell. */
 	if (touched < s->pages && touched != s->seen && (s->seen || touched < s->pages / 4 * 3)) {
-		if (s->seen)
+		if (s->seen) {
+			policy_too_early(s->range);
 			return true;
+		}
 		s->seen = touched;
 		s->later = LATER;
 		return false;

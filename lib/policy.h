@@ -143,7 +143,8 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
  */
 void policy_saw_prefix(size_t range, bool more);
 
-/* Such a range was looked at while in use, and nobody had touched it yet: for some reuses nothing is to be asked. */
+/* Such a range was looked at while in use, and nobody had touched it yet, or was done: for some reuses nothing is
+ * to be asked. */
 void policy_too_early(size_t range);
 
 /* For reports: kept pages, the excess they are expected to cause in bytes, and the share of such a

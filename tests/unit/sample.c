@@ -356,6 +356,18 @@ static void what_is_strewn_is_not_explored_for_good(void **state)
 	assert_int_equal(explored(300), 1);
 }
 
+/* Owners whom nobody waits for: each has touched some more whenever he is looked at. */
+static void who_takes_his_time_is_not_asked_each_time(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 144; i++) {
+		take(i / 12, i % 12 * 40, 40);
+		for (unsigned q = i < 8 ? 0 : i - 8; q <= i; q++)
+			touch(q / 12, q % 12 * 40, i - q + 1);
+	}
+	assert_in_range(count_of(STAT_SYS_MINCORE), 1, 40);
+}
+
 /* The allocator gives up what has rested: a malloc takes no longer for us. */
 static void at_leisure_nothing_is_populated(void **state)
 {
@@ -438,6 +450,7 @@ int main(void)
 		TEST(a_short_prefix_says_nothing_of_itself),
 		TEST(what_was_explored_is_not_explored_for_good),
 		TEST(what_is_strewn_is_not_explored_for_good),
+		TEST(who_takes_his_time_is_not_asked_each_time),
 		TEST(at_leisure_nothing_is_populated),
 		TEST(at_leisure_much_is_not_zeroed),
 		TEST(at_leisure_regions_are_not_put_off),
