@@ -134,7 +134,7 @@ uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t po
 		     UINT32_C(2654435769);
 	/* Any: of an owner who touches the first and the last page only, none that is known tells. */
 	uintptr_t page = from + bytes((n >> 8) % ((to - from) >> os_page_shift));
-	unsigned of = policy_confirms(range);
+	unsigned of = policy_confirms(range, populated);
 
 	if ((n >> 28) % of || any_kept(NULL, page, 1))
 		return 0;

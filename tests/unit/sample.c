@@ -193,6 +193,55 @@ static uint64_t populated_in_vain(unsigned every, bool last)
 	return vain;
 }
 
+/* All classes may change at once: what they have populated in vain is within the budget together. */
+static void all_classes_share_the_budget(void **state)
+{
+	static const unsigned class[] = {40, 48, 56, 64, 80, 96, 112, 128};
+	unsigned next = 0;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	for (unsigned c = 0; c < 8; c++) {
+		teach(class[c], class[c]);
+		for (unsigned taken = 0; taken < 500; taken += class[c]) {
+			/* Of 512 pages the last may be left. */
+			if (next % 512 + class[c] > 512)
+				next += 512 - next % 512;
+			take(next / 512, next % 512, class[c]);
+			next += class[c];
+		}
+	}
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(700), fake_pages(1200));
+}
+
+/* And where all of them are confirmed none is kept from it. */
+static void confirmed_none_keeps_others_from_it(void **state)
+{
+	static const unsigned class[] = {40, 48, 56, 64, 80, 96, 112, 128};
+	unsigned wanted = 0;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	for (unsigned c = 0; c < 8; c++)
+		teach(class[c], class[c]);
+	for (unsigned i = 0; i < 8 * 60; i++) {
+		unsigned pages = class[i % 8], page = i / 12 % 4 * 128;
+
+		take(i % 12, page, pages);
+		touch(i % 12, page, pages);
+		wanted += pages;
+		if (i < 47)
+			continue;
+		/* The oldest of them goes, without a sample. */
+		pages = class[(i - 47) % 8];
+		page = (i - 47) / 12 % 4 * 128;
+		fake_live(fake_addr((i - 47) % 12, page), fake_pages(pages), false);
+		assert_true(engine_unmap(fake_addr((i - 47) % 12, page), fake_pages(pages)));
+		alloc_map((i - 47) % 12, page, pages);
+	}
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(wanted / 10 * 9), fake_pages(wanted));
+}
+
 /* One owner speaks for what was populated for him. What is learned meanwhile may confirm it all, twice. */
 static void others_are_not_confirmed_with_it(void **state)
 {
@@ -440,6 +489,8 @@ int main(void)
 		TEST(memory_that_is_gone_says_nothing),
 		TEST(a_page_confirms),
 		TEST(untouched_it_does_not),
+		TEST(all_classes_share_the_budget),
+		TEST(confirmed_none_keeps_others_from_it),
 		TEST(others_are_not_confirmed_with_it),
 		TEST(both_ends_confirm_nothing),
 		TEST(a_page_that_stays_is_not_left_out),
