@@ -59,6 +59,8 @@ static void cancel(size_t len, unsigned long count, bool zero)
 
 		if (!engine_release(p, len) || engine_reuse(p, len, zero) != ENGINE_OK)
 			drive_die("the engine does not take what it is given");
+		/* Else what was zapped to learn would tell that nobody does. */
+		drive_touch(p, len);
 	}
 }
 

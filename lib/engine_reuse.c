@@ -13,9 +13,6 @@
 /* Runs of pending pages that one reuse collects before it deals with them. */
 #define REUSE_RUNS 32
 
-/* So many are populated that one more page fault does not count: it tells whether that is worth it. */
-#define CONFIRM_PAGES 32
-
 /*
  * Pending pages that a reuse took back: those before keep_to stay, zeroed if they must read zero before
  * it returns, and the others are zapped.
@@ -303,7 +300,7 @@ static void populate(const struct runs *s)
 	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) ||
 	    !policy_believes(s->range, gone))
 		return;
-	if (gone >= CONFIRM_PAGES && policy_wants_confirmed(s->range))
+	if (policy_wants_confirmed(s->range, gone))
 		hole = sample_watch_one(from, to, s->range, gone);
 	r = populate_part(s, from, hole ? hole : to);
 	if (hole && !r)

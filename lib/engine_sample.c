@@ -21,9 +21,8 @@
 #include "stats.h"
 #include "worker.h"
 
-#define SLOTS	 4
-#define FEW_KEPT 4 /* one part in so many is a short prefix */
-#define LATER	 2 /* reuses before a range is looked at */
+#define SLOTS 4
+#define LATER 2 /* reuses before a range is looked at */
 
 struct slot {
 	_Atomic uintptr_t addr; /* of what is looked at; FREE, BUSY */
@@ -87,7 +86,7 @@ void sample_release(const struct region *only, uintptr_t addr, size_t pages)
 
 	/* A short prefix that was kept says nothing of itself; but its owner may have touched more. */
 	if (any_kept(only, addr, n)) {
-		few = n / FEW_KEPT;
+		few = n / POLICY_FEW_KEPT;
 		if (!few || any_kept(only, addr + bytes(few), n - few))
 			return;
 	}
@@ -135,7 +134,7 @@ uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t po
 		     UINT32_C(2654435769);
 	/* Any: of an owner who touches the first and the last page only, none that is known tells. */
 	uintptr_t page = from + bytes((n >> 8) % ((to - from) >> os_page_shift));
-	unsigned of = policy_confirms(range);
+	unsigned of = policy_confirms(range, populated);
 
 	if ((n >> 28) % of || any_kept(NULL, page, 1))
 		return 0;
@@ -172,8 +171,10 @@ static bool look(struct slot *s, uintptr_t addr)
 	/* Its owner may be on his way through it, unless he is nearly there by now. If he still is then, the
 	 * release will tell. */
 	if (touched < s->pages && touched != s->seen && (s->seen || touched < s->pages / 4 * 3)) {
-		if (s->seen)
+		if (s->seen) {
+			policy_too_early(s->range);
 			return true;
+		}
 		s->seen = touched;
 		s->later = LATER;
 		return false;

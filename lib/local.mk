@@ -14,7 +14,7 @@ lib_libcore_la_SOURCES = \
 	lib/os.c lib/os.h \
 	lib/page.c lib/page.h \
 	lib/pagemap.h \
-	lib/policy.c lib/policy.h \
+	lib/policy.c lib/policy_belief.c lib/policy.h lib/policy_internal.h \
 	lib/cost.c lib/cost.h \
 	lib/pool.c lib/pool.h \
 	lib/predict.c lib/predict.h \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* policy - see policy.h. */
+/* policy - see policy.h. What is believed of what was learned is in policy_belief.c. */
 #include "policy.h"
 
 #include <stdatomic.h>
@@ -7,11 +7,11 @@
 
 #include "gauge.h"
 #include "os.h"
+#include "policy_internal.h"
 
 /* Shares are in 1/65536. */
 #define ONE 65536
 
-#define SAMPLES	  8 /* the newest of a class that are remembered */
 #define MOST	  5 /* so many of them are most */
 #define LEARN_MIN 4 /* samples before a class is believed */
 /* Powers of two, and EXPLORE_ likewise. */
@@ -26,33 +26,13 @@
 #define EXPLORE_DOUBTED 4   /* the same where nothing is believed before the next sample */
 #define MORE                                                                                       \
 	4 /* so many more owners have touched more than what is kept than have not: it is explored */
-/* After so many owners who confirmed, one after the other, one confirms for so many. */
-#define STREAK	 8
-#define CONFIRMS 4
-#define LOOSE	 (ONE * 3 / 4) /* share of touched pages in front below which there is no prefix */
-#define NEARLY	 (ONE * 31 / 32) /* a share from which on it is as good as all */
+#define LOOSE  (ONE * 3 / 4)   /* share of touched pages in front below which there is no prefix */
+#define NEARLY (ONE * 31 / 32) /* a share from which on it is as good as all */
 
-struct class
-{
-	_Atomic int32_t touched;   /* share of the range, from its start, that most touch */
-	_Atomic int32_t keep;	   /* that many enough touch for keeping it */
-	_Atomic int32_t populate;  /* the same for populating it */
-	_Atomic int32_t sure;	   /* that all touched of late: no excess comes of it */
-	_Atomic int32_t excess;	   /* share of what is kept that an owner leaves, on average */
-	_Atomic int32_t vain;	   /* the same of what is populated */
-	_Atomic uint32_t samples;  /* so far */
-	_Atomic uint32_t believed; /* pages populated since a sample has confirmed `populate` */
-	_Atomic uint32_t
-		more; /* owners that touched more than the prefix, less those who did not */
-	_Atomic uint32_t streak;	 /* owners that confirmed, one after the other */
-	_Atomic uint32_t rest;		 /* reuses that are not asked about */
-	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
-} __attribute__((aligned(64)));
-
-static struct class classes[POLICY_CLASSES];
+struct class classes[POLICY_CLASSES];
 static struct gauge kept;      /* pages */
 static struct gauge excess;    /* of these, pages that will not be touched, in 1/1024 */
-static _Atomic int64_t budget; /* likewise */
+_Atomic int64_t policy_budget; /* likewise */
 
 static _Atomic uint32_t kind; /* enum policy_kind */
 
@@ -61,8 +41,6 @@ static struct {
 	/* Samples of SAMPLES in which a page has to be touched: to be kept, and populated. 0: never. */
 	_Atomic uint32_t keep_of, populate_of;
 } costs = {.keep_of = MOST};
-
-#define PAGE 1024
 
 struct counter {
 	_Atomic uint32_t samples, reuses;
@@ -77,21 +55,13 @@ static struct counter *my_counter(void)
 	return &counters[stats_mine.index];
 }
 
-/* What it was, and one more from now on. Threads that share it may lose a count. */
-static uint32_t count_one(_Atomic uint32_t *n)
+/*
+ * Of each `every`, a power of two, the turns in other places from round to round: the classes of a program that
+ * allocates and frees in the same order again and again would else each have their turn at the same one.
+ */
+static uint32_t turn_of(uint32_t n, unsigned every)
 {
-	uint32_t was = atomic_load_explicit(n, memory_order_relaxed);
-
-	atomic_store_explicit(n, was + 1, memory_order_relaxed);
-	return was;
-}
-
-static struct class *class_of(size_t range)
-{
-	unsigned log = range ? 63 - (unsigned)__builtin_clzll(range) : 0;
-	unsigned quarter = log >= 2 ? (unsigned)(range >> (log - 2)) & 3 : 0;
-
-	return &classes[4 * log + quarter];
+	return (n ^ n / every) & (every - 1);
 }
 
 static uint32_t cost(const _Atomic uint32_t *c)
@@ -114,7 +84,7 @@ void policy_set_budget(uint64_t keep_bytes)
 	uint64_t pages = keep_bytes >> os_page_shift;
 	int64_t most = (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX);
 
-	atomic_store(&budget, most);
+	atomic_store(&policy_budget, most);
 	/* All shards together stay within an eighth of the budget. */
 	gauge_set_grain(&excess, most / 8 / STATS_SHARDS);
 }
@@ -137,6 +107,7 @@ void policy_init(uint64_t keep_bytes)
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		memset(&counters[i], 0, sizeof(counters[i]));
+	policy_init_belief();
 	gauge_set(&kept, 0);
 	gauge_set(&excess, 0);
 	kept.grain = 64;
@@ -198,7 +169,7 @@ void policy_no_populate(void)
 bool policy_fits(uint64_t more)
 {
 	return more == 0 || gauge_near(&excess) + excess.grain * STATS_SHARDS + (int64_t)more <=
-				    atomic_load_explicit(&budget, memory_order_relaxed);
+				    atomic_load_explicit(&policy_budget, memory_order_relaxed);
 }
 
 /* The last of a range is either touched or hardly worth a call of its own. */
@@ -253,82 +224,10 @@ static void keep_tail(struct policy_plan *p, size_t range)
 	p->keep = range;
 }
 
-/* Half of the budget, in pages: two kinds of owners may change at once. */
-static int64_t most_believed(void)
-{
-	int64_t most = atomic_load_explicit(&budget, memory_order_relaxed) / PAGE / 2;
-
-	return most < INT32_MAX ? most : INT32_MAX;
-}
-
-static int64_t believed_of(const struct class *c)
-{
-	return atomic_load_explicit(&c->believed, memory_order_relaxed);
-}
-
-static bool doubted(const struct class *c)
-{
-	int64_t believed = believed_of(c), most;
-
-	if (!believed)
-		return false;
-	most = most_believed();
-	return most && believed > most;
-}
-
 /* Do most owners touch more than the prefix that is kept? */
 static bool exceeded(const struct class *c)
 {
 	return atomic_load_explicit(&c->more, memory_order_relaxed) >= MORE;
-}
-
-bool policy_believes(size_t range, size_t pages)
-{
-	struct class *c = class_of(range);
-	int64_t most = most_believed(), before = believed_of(c);
-
-	/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
-	if (most && before <= most)
-		atomic_fetch_add_explicit(&c->believed, (uint32_t)pages, memory_order_relaxed);
-	return before + (int64_t)pages <= most;
-}
-
-bool policy_wants_confirmed(size_t range)
-{
-	return believed_of(class_of(range)) > most_believed() / 4;
-}
-
-void policy_confirm(size_t range, size_t pages)
-{
-	struct class *c = class_of(range);
-	uint32_t was = atomic_load_explicit(&c->believed, memory_order_relaxed);
-
-	(void)count_one(&c->streak);
-	/* Not what the kernel had no memory for: that is a sample's to say. */
-	while (was <= INT32_MAX &&
-	       !atomic_compare_exchange_weak_explicit(&c->believed, &was,
-						      was > pages ? was - (uint32_t)pages : 0,
-						      memory_order_relaxed, memory_order_relaxed))
-		;
-}
-
-void policy_unconfirmed(size_t range)
-{
-	atomic_store_explicit(&class_of(range)->streak, 0, memory_order_relaxed);
-}
-
-unsigned policy_confirms(size_t range)
-{
-	return atomic_load_explicit(&class_of(range)->streak, memory_order_relaxed) < STREAK
-		       ? 1
-		       : CONFIRMS;
-}
-
-void policy_disbelieve(size_t range)
-{
-	/* More than any budget has. */
-	atomic_store_explicit(&class_of(range)->believed, (uint32_t)INT32_MAX + 1,
-			      memory_order_relaxed);
 }
 
 struct policy_plan policy_plan(size_t range)
@@ -346,13 +245,12 @@ struct policy_plan policy_plan(size_t range)
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
 	n = count_one(&my_counter()->reuses);
-	/* In haste not at every fourth exactly: who alternates, as samples do, would never meet it. */
 	if (doubted(c) || exceeded(c))
-		p.explore = ((n ^ n >> 2) & (EXPLORE_DOUBTED - 1)) == 0;
+		p.explore = turn_of(n, EXPLORE_DOUBTED) == 0;
 	else if (range <= POLICY_SMALL_PAGES)
-		p.explore = n % EXPLORE_SMALL == EXPLORE_SMALL - 1;
+		p.explore = turn_of(n, EXPLORE_SMALL) == EXPLORE_SMALL - 1;
 	else
-		p.explore = n % EXPLORE_EVERY == EXPLORE_EVERY - 1;
+		p.explore = turn_of(n, EXPLORE_EVERY) == EXPLORE_EVERY - 1;
 	p.ask = p.explore;
 	if (p.explore) {
 		p.keep = 0;
@@ -409,7 +307,7 @@ bool policy_wants_sample(size_t range)
 
 	if (range <= POLICY_FEW_PAGES)
 		return false;
-	turn = count_one(&my_counter()->samples);
+	turn = turn_of(count_one(&my_counter()->samples), SAMPLE_KNOWN);
 	/* SAMPLE_KEPT is the most often. */
 	if (turn % SAMPLE_KEPT)
 		return false;
@@ -485,6 +383,16 @@ void policy_saw_prefix(size_t range, bool more)
 		rest(c);
 }
 
+/*
+ * Does what was learned say why owners touched more than a short prefix? Most touch that of it; or they touch so little
+ * in front that nothing is kept, and then every release tells.
+ */
+static bool answered(const struct class *c, size_t range, size_t looked)
+{
+	return !share_of(&c->keep) ||
+	       prefix_of(range, share_of(&c->touched)) >= looked / POLICY_FEW_KEPT;
+}
+
 void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 {
 	struct class *c = class_of(range);
@@ -501,13 +409,13 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 	else
 		share = (int32_t)(touched * ONE / range);
 	if (share >= share_of(&c->populate))
-		atomic_store_explicit(&c->believed, 0, memory_order_relaxed);
+		policy_believe_anew(c);
 	if (known(c) && share_of(&c->keep))
 		rest(c);
 	n = atomic_load(&c->samples);
 	atomic_store(&c->newest[n % SAMPLES], share);
 	conclude(c, n + 1 < SAMPLES ? n + 1 : SAMPLES);
-	if (share_of(&c->touched) >= ONE / 4)
+	if (answered(c, range, looked))
 		atomic_store_explicit(&c->more, 0, memory_order_relaxed);
 	/* Last, so that the first samples are whole when they are believed. */
 	atomic_store(&c->samples, n + 1);

@@ -32,6 +32,8 @@
 #define POLICY_FEW_PAGES 4
 /* At most this many pages of a release are looked at, from its start. */
 #define POLICY_SAMPLE_PAGES 512
+/* One part in so many of these is a short prefix. */
+#define POLICY_FEW_KEPT 4
 /* At most so many bytes are populated for one reuse: allocators hold a lock meanwhile. And where others
  * are about who may wait for that lock, no more than they would have waited for a zap. Where a malloc is
  * expected to take no time (engine_expect_returns), none. */
@@ -95,18 +97,20 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
 /*
  * `pages` of such a range would be populated on the strength of what owners touched so far. The next may be
  * others, who leave all of it, and no release tells that as long as they have it: between two samples that
- * confirm what was learned, a class populates half of the budget at most. True: go on, they are counted.
+ * confirm what was learned, a class populates half of the budget at most, and all classes the whole. True: go on,
+ * they are counted.
  */
 bool policy_believes(size_t range, size_t pages);
-/* Has a class populated so much since that it should be confirmed soon? */
-bool policy_wants_confirmed(size_t range);
+/* Has so much been populated since that it should be confirmed soon, with a range of which so many pages are? */
+bool policy_wants_confirmed(size_t range, size_t pages);
 /* Of an owner's pages that were populated the one that was left out was touched: so many pages, its own and
  * those of others whom it stands for, were not populated in vain. */
 void policy_confirm(size_t range, size_t pages);
 /* It was not. */
 void policy_unconfirmed(size_t range);
-/* For how many owners, itself included, the next stands: more than one where many before it have confirmed. */
-unsigned policy_confirms(size_t range);
+/* For how many owners, itself included, the next stands, for whom so many pages are populated: more than one where
+ * many before it have confirmed. */
+unsigned policy_confirms(size_t range, size_t pages);
 /* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
 void policy_disbelieve(size_t range);
 
@@ -141,7 +145,8 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
  */
 void policy_saw_prefix(size_t range, bool more);
 
-/* Such a range was looked at while in use, and nobody had touched it yet: for some reuses nothing is to be asked. */
+/* Such a range was looked at while in use, and nobody had touched it yet, or was done: for some reuses nothing is
+ * to be asked. */
 void policy_too_early(size_t range);
 
 /* For reports: kept pages, the excess they are expected to cause in bytes, and the share of such a

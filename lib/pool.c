@@ -34,17 +34,15 @@ static size_t round_up(size_t n, size_t to)
 /*
  * What is small comes out of a piece that is its thread's: records of regions that are one thread's then do
  * not lie among those of another's. Side by side the processor's prefetching has them go back and forth as if
- * they were shared. A word for each shard of threads: the address of what is left, up to the next multiple
- * of PIECE, and the node it is on.
+ * they were shared. For each shard of threads, by node: the address of what is left, up to the next multiple of
+ * PIECE; there, nothing is. Rows of nodes that there are not are never touched.
  */
 #define PIECE	   ((size_t)4096)
 #define PIECE_MOST ((size_t)512)
-#define NODE_BITS  ((uintptr_t)(POOL_ALIGN - 1))
-_Static_assert(NODE_MAX <= POOL_ALIGN, "a node's number fits below an address");
 
-static struct {
+static struct piece {
 	_Atomic uintptr_t left;
-} __attribute__((aligned(64))) pieces[STATS_SHARDS];
+} __attribute__((aligned(64))) pieces[NODE_MAX][STATS_SHARDS];
 
 /* Put a new chunk in front of `seen`; another thread may have been faster, which is as good. */
 static int pool_grow(struct pool *p, struct chunk *seen, size_t need)
@@ -91,35 +89,32 @@ static void *chunk_alloc(struct pool *p, size_t size, size_t align)
 }
 
 /* NULL: there is none, or not enough left. */
-static void *piece_alloc(_Atomic uintptr_t *piece, unsigned node, size_t size)
+static void *piece_alloc(struct piece *piece, size_t size)
 {
-	uintptr_t left = atomic_load_explicit(piece, memory_order_relaxed);
+	uintptr_t left = atomic_load_explicit(&piece->left, memory_order_relaxed);
 
-	while (left % PIECE > NODE_BITS && (left & NODE_BITS) == node &&
-	       (left & ~NODE_BITS) % PIECE + size <= PIECE)
-		if (atomic_compare_exchange_weak(piece, &left, left + size))
-			return (void *)(left & ~NODE_BITS);
+	while (left % PIECE && left % PIECE + size <= PIECE)
+		if (atomic_compare_exchange_weak(&piece->left, &left, left + size))
+			return (void *)left;
 	return NULL;
 }
 
 void *pool_alloc(size_t size)
 {
 	unsigned node = node_here();
-	/* Those of one shard may be on several nodes. */
-	unsigned shard = (unsigned)(stats_shard() - stats_shards) + 13 * node;
-	_Atomic uintptr_t *piece = &pieces[shard % STATS_SHARDS].left;
+	struct piece *piece = &pieces[node][stats_shard() - stats_shards];
 	char *p;
 
 	size = round_up(size, POOL_ALIGN);
 	if (size > PIECE_MOST)
 		return chunk_alloc(&pools[node], size, POOL_ALIGN);
-	p = piece_alloc(piece, node, size);
+	p = piece_alloc(piece, size);
 	if (p)
 		return p;
 	p = chunk_alloc(&pools[node], PIECE, PIECE);
 	/* Its first bytes are the caller's; another thread of the shard may have put one there as well. */
 	if (p)
-		atomic_store(piece, ((uintptr_t)p + size) | node);
+		atomic_store(&piece->left, (uintptr_t)p + size);
 	return p;
 }
 
@@ -139,8 +134,9 @@ uint64_t pool_bytes(void)
 
 void pool_reset(void)
 {
-	for (unsigned i = 0; i < STATS_SHARDS; i++)
-		atomic_store(&pieces[i].left, 0);
+	for (unsigned n = 0; n < NODE_MAX; n++)
+		for (unsigned i = 0; i < STATS_SHARDS; i++)
+			atomic_store(&pieces[n][i].left, 0);
 	for (struct pool *p = pools; p < pools + NODE_MAX; p++) {
 		struct chunk *c = atomic_exchange(&p->newest, NULL);
 

@@ -95,6 +95,49 @@ static void what_is_doubted_is_explored(void **state)
 	assert_true(policy_believes(300, 1));
 }
 
+/* What some have populated, never confirmed, is not in the way of the others for good. */
+static void what_nobody_asks_about_is_forgotten(void **state)
+{
+	unsigned refused = 0;
+
+	(void)state;
+	for (unsigned pages = 40; pages <= 80; pages += 20) {
+		teach(pages, pages, 8);
+		for (unsigned i = 0; i < 4000 / pages; i++)
+			(void)policy_believes(pages, pages);
+	}
+	teach(300, 300, 8);
+	while (refused < 1000 && !policy_believes(300, 300))
+		refused++;
+	assert_in_range(refused, 1, 999);
+}
+
+/* A program that allocates and frees in the same order again and again: by count, each of its classes has its turn. */
+static void classes_that_take_turns_are_all_looked_at(void **state)
+{
+	static const size_t range[] = {300, 200, 100, 64, 12};
+
+	(void)state;
+	for (unsigned of = 1; of <= 5; of++) {
+		unsigned news[5] = {0}, known[5] = {0}, explored[5] = {0};
+
+		policy_init(32 * MIB);
+		for (unsigned i = 0; i < 640 * of; i++)
+			news[i % of] += policy_wants_sample(range[i % of]);
+		for (unsigned i = 0; i < of; i++)
+			teach(range[i], range[i], 8);
+		for (unsigned i = 0; i < 5120 * of; i++) {
+			known[i % of] += policy_wants_sample(range[i % of]);
+			explored[i % of] += policy_plan(range[i % of]).explore;
+		}
+		for (unsigned i = 0; i < of; i++) {
+			assert_in_range(news[i], 40, 160);
+			assert_in_range(known[i], 1280, 3840);
+			assert_in_range(explored[i], range[i] > POLICY_SMALL_PAGES ? 20 : 5, 80);
+		}
+	}
+}
+
 static void dense_owners_are_learned(void **state)
 {
 	size_t zero = 0;
@@ -338,6 +381,8 @@ int main(void)
 		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
 		cmocka_unit_test_setup(half_of_a_few_is_not_most, setup),
 		cmocka_unit_test_setup(what_is_doubted_is_explored, setup),
+		cmocka_unit_test_setup(what_nobody_asks_about_is_forgotten, setup),
+		cmocka_unit_test_setup(classes_that_take_turns_are_all_looked_at, setup),
 		cmocka_unit_test_setup(dense_owners_are_learned, setup),
 		cmocka_unit_test_setup(sparse_owners_are_learned, setup),
 		cmocka_unit_test_setup(a_change_is_followed, setup),

@@ -9,10 +9,12 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fake_os.h"
+#include "node.h"
 #include "os.h"
 #include "pool.h"
 #include "stats.h"
@@ -45,6 +47,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	pool_reset();
+	atomic_store(&node_counted, 1);
 	return 0;
 }
 
@@ -144,6 +147,56 @@ static void little_is_wasted(void **state)
 	assert_ptr_equal(pool_alloc(1), p + 384);
 }
 
+static __thread int here; /* the node that a thread is on */
+
+static int node(void)
+{
+	return here;
+}
+
+/* Threads who have their turns, one by one. */
+#define ON_NODES 40
+static pthread_barrier_t turn;
+
+static void *take_in_turn(void *arg)
+{
+	const unsigned *me = arg;
+
+	here = (int)(*me % 2);
+	for (unsigned i = 0; i < 16 * ON_NODES; i++) {
+		pthread_barrier_wait(&turn);
+		/* Each in a shard of its own. */
+		if (i % ON_NODES == *me && !pool_alloc(256))
+			return "there is no memory";
+	}
+	return NULL;
+}
+
+/* However threads and nodes meet: who is next to ask does not have a piece thrown away. */
+static void little_is_wasted_on_nodes(void **state)
+{
+	pthread_t thread[ON_NODES];
+	unsigned me[ON_NODES];
+
+	(void)state;
+	os.node = node;
+	atomic_store(&node_counted, 2);
+	pthread_barrier_init(&turn, NULL, ON_NODES);
+	for (unsigned t = 0; t < ON_NODES; t++) {
+		me[t] = t;
+		assert_int_equal(pthread_create(&thread[t], NULL, take_in_turn, &me[t]), 0);
+	}
+	for (unsigned t = 0; t < ON_NODES; t++) {
+		void *wrong;
+
+		pthread_join(thread[t], &wrong);
+		assert_ptr_equal(wrong, NULL);
+	}
+	pthread_barrier_destroy(&turn);
+	/* 160 KiB are asked for, of chunks of 256 on each node. */
+	assert_in_range(pool_bytes(), 16 * 256 * ON_NODES, 1 << 20);
+}
+
 static void *none(size_t len)
 {
 	(void)len;
@@ -166,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_given_twice, setup, teardown),
 		cmocka_unit_test_setup_teardown(threads_have_pages_of_their_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(little_is_wasted, setup, teardown),
+		cmocka_unit_test_setup_teardown(little_is_wasted_on_nodes, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_memory_is_said, setup, teardown),
 	};
 

@@ -193,6 +193,55 @@ static uint64_t populated_in_vain(unsigned every, bool last)
 	return vain;
 }
 
+/* All classes may change at once: what they have populated in vain is within the budget together. */
+static void all_classes_share_the_budget(void **state)
+{
+	static const unsigned class[] = {40, 48, 56, 64, 80, 96, 112, 128};
+	unsigned next = 0;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	for (unsigned c = 0; c < 8; c++) {
+		teach(class[c], class[c]);
+		for (unsigned taken = 0; taken < 500; taken += class[c]) {
+			/* Of 512 pages the last may be left. */
+			if (next % 512 + class[c] > 512)
+				next += 512 - next % 512;
+			take(next / 512, next % 512, class[c]);
+			next += class[c];
+		}
+	}
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(700), fake_pages(1200));
+}
+
+/* And where all of them are confirmed none is kept from it. */
+static void confirmed_none_keeps_others_from_it(void **state)
+{
+	static const unsigned class[] = {40, 48, 56, 64, 80, 96, 112, 128};
+	unsigned wanted = 0;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	for (unsigned c = 0; c < 8; c++)
+		teach(class[c], class[c]);
+	for (unsigned i = 0; i < 8 * 60; i++) {
+		unsigned pages = class[i % 8], page = i / 12 % 4 * 128;
+
+		take(i % 12, page, pages);
+		touch(i % 12, page, pages);
+		wanted += pages;
+		if (i < 47)
+			continue;
+		/* The oldest of them goes, without a sample. */
+		pages = class[(i - 47) % 8];
+		page = (i - 47) / 12 % 4 * 128;
+		fake_live(fake_addr((i - 47) % 12, page), fake_pages(pages), false);
+		assert_true(engine_unmap(fake_addr((i - 47) % 12, page), fake_pages(pages)));
+		alloc_map((i - 47) % 12, page, pages);
+	}
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(wanted / 10 * 9), fake_pages(wanted));
+}
+
 /* One owner speaks for what was populated for him. What is learned meanwhile may confirm it all, twice. */
 static void others_are_not_confirmed_with_it(void **state)
 {
@@ -308,6 +357,66 @@ static void a_short_prefix_says_nothing_of_itself(void **state)
 	assert_in_range(count_of(STAT_SYS_MINCORE) - looks, 1, 20);
 }
 
+/* How many of 128 that come back are explored. */
+static unsigned explored(unsigned pages)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 128; i++)
+		n += policy_plan(pages).explore;
+	return n;
+}
+
+/* Exploring ends with its answer. Of what is large the first pages are looked at only, and a large part of these
+ * is little of all. */
+static void what_was_explored_is_not_explored_for_good(void **state)
+{
+	(void)state;
+	teach(2048, 20);
+	for (unsigned i = 0; i < 400; i++) {
+		take(0, 0, 2048);
+		touch(0, 0, 200);
+		assert_true(alloc_free(0, 0, 2048));
+	}
+	assert_in_range(policy_touched(2048), 99, 101);
+	assert_int_equal(explored(2048), 1);
+}
+
+/* Nor where owners touch pages here and there, of which no prefix comes. */
+static void what_is_strewn_is_not_explored_for_good(void **state)
+{
+	(void)state;
+	teach(300, 20);
+	for (unsigned i = 0; i < 400; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 20);
+		touch(0, 150, 100);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	assert_int_equal(explored(300), 1);
+	/* Also where what is kept makes it look like one. */
+	teach(300, 70);
+	for (unsigned i = 0; i < 400; i++) {
+		take(0, 0, 300);
+		touch(0, 0, 1);
+		touch(0, 150, 10);
+		assert_true(alloc_free(0, 0, 300));
+	}
+	assert_int_equal(explored(300), 1);
+}
+
+/* Owners whom nobody waits for: each has touched some more whenever he is looked at. */
+static void who_takes_his_time_is_not_asked_each_time(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 144; i++) {
+		take(i / 12, i % 12 * 40, 40);
+		for (unsigned q = i < 8 ? 0 : i - 8; q <= i; q++)
+			touch(q / 12, q % 12 * 40, i - q + 1);
+	}
+	assert_in_range(count_of(STAT_SYS_MINCORE), 1, 40);
+}
+
 /* The allocator gives up what has rested: a malloc takes no longer for us. */
 static void at_leisure_nothing_is_populated(void **state)
 {
@@ -380,6 +489,8 @@ int main(void)
 		TEST(memory_that_is_gone_says_nothing),
 		TEST(a_page_confirms),
 		TEST(untouched_it_does_not),
+		TEST(all_classes_share_the_budget),
+		TEST(confirmed_none_keeps_others_from_it),
 		TEST(others_are_not_confirmed_with_it),
 		TEST(both_ends_confirm_nothing),
 		TEST(a_page_that_stays_is_not_left_out),
@@ -388,6 +499,9 @@ int main(void)
 		TEST(more_than_a_short_prefix_is_noticed),
 		TEST(the_few_who_touch_more_are_few),
 		TEST(a_short_prefix_says_nothing_of_itself),
+		TEST(what_was_explored_is_not_explored_for_good),
+		TEST(what_is_strewn_is_not_explored_for_good),
+		TEST(who_takes_his_time_is_not_asked_each_time),
 		TEST(at_leisure_nothing_is_populated),
 		TEST(at_leisure_much_is_not_zeroed),
 		TEST(at_leisure_regions_are_not_put_off),
