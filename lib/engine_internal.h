@@ -74,9 +74,11 @@ bool engine_make_pending(uintptr_t addr, uintptr_t end);
 void sample_release(const struct region *only, uintptr_t addr, size_t pages);
 /* A range is taken of which nothing is there: learn from it in a while. */
 void sample_watch(uintptr_t addr, size_t pages);
-/* [from, to) is to be populated but for the page that is returned: if its owner touches that, it was worth it.
- * 0: none can be looked at. */
+/* [from, to) is to be populated, or to stay, but for the page that is returned: if its owner touches that, it was worth
+ * it for so many pages. 0: none can be looked at. */
 uintptr_t sample_watch_one(uintptr_t from, uintptr_t to, size_t range, size_t populated);
+/* That page tells for so many more of the same owner. */
+void sample_watch_for(uintptr_t page, size_t more);
 /* It is the turn of those that are watched. Once for each reuse that is not done at once. */
 void sample_turn(void);
 /* None is watched. One thread. */

@@ -31,6 +31,9 @@ struct runs {
 	size_t pages;
 	bool ahead;	    /* most of the rest is to be zapped with others before it is taken */
 	bool strangers;	    /* some page was in use already, or is not known */
+	bool on_trust;	    /* what stays does because others have touched it */
+	uintptr_t left_out; /* a page that could have stayed, or 0: it tells for others */
+	uintptr_t sure_to;  /* a page before it tells whether its owner is as others were */
 	uint64_t cancelled; /* bytes that were pending */
 	uint64_t deadline;  /* for pages in flight */
 	bool solid;	    /* nothing but the reuse's own pages lies between the runs */
@@ -47,10 +50,12 @@ static void runs_begin(struct runs *s, uintptr_t addr, size_t len, bool zero)
 	s->zero = zero;
 	s->untouched = s->unpopulated = 0;
 	s->touched_to = s->keep_to = s->populate_to = s->there_to = addr;
+	s->sure_to = addr + len;
+	s->left_out = 0;
 	s->there = 0;
 	s->n = 0;
 	s->pages = 0;
-	s->ahead = s->strangers = false;
+	s->ahead = s->strangers = s->on_trust = false;
 	s->cancelled = s->deadline = 0;
 	s->solid = true;
 }
@@ -83,25 +88,6 @@ static inline void keep_part(struct region *only, uintptr_t addr, uintptr_t end,
 		keep_parts(addr, end, untouched);
 }
 
-static void keep(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
-{
-	if (s->zero)
-		os.zero((void *)addr, end - addr);
-	if (addr < s->populate_to)
-		s->there += (end < s->populate_to ? end : s->populate_to) - addr;
-	if (addr == s->there_to)
-		s->there_to = end;
-	stats_add(STAT_KEPT, end - addr);
-	if (addr < s->touched_to) {
-		uintptr_t middle = s->touched_to < end ? s->touched_to : end;
-
-		keep_part(only, addr, middle, s->untouched);
-		addr = middle;
-	}
-	if (addr < end)
-		keep_part(only, addr, end, POLICY_ALL);
-}
-
 static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
 {
 	int r;
@@ -116,6 +102,60 @@ static void zap(const struct runs *s, uintptr_t addr, uintptr_t end)
 	stats_add(STAT_FAILED, end - addr);
 	if (s->zero)
 		os.zero((void *)addr, end - addr);
+}
+
+static void stay(const struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
+{
+	if (addr >= end)
+		return;
+	if (s->zero)
+		os.zero((void *)addr, end - addr);
+	stats_add(STAT_KEPT, end - addr);
+	if (addr < s->touched_to) {
+		uintptr_t middle = s->touched_to < end ? s->touched_to : end;
+
+		keep_part(only, addr, middle, s->untouched);
+		addr = middle;
+	}
+	if (addr < end)
+		keep_part(only, addr, end, POLICY_ALL);
+}
+
+/* Of what is to stay or to be populated, the page that is left out: it tells for `told` pages. 0: none, or another one
+ * does already. */
+static uintptr_t leave_out(struct runs *s, uintptr_t addr, uintptr_t end, size_t told)
+{
+	if (end > s->sure_to)
+		end = s->sure_to;
+	if (!told || end <= addr)
+		return 0;
+	if (s->left_out) {
+		sample_watch_for(s->left_out, told);
+		return 0;
+	}
+	return s->left_out = sample_watch_one(addr, end, s->range, told);
+}
+
+static void keep(struct runs *s, struct region *only, uintptr_t addr, uintptr_t end)
+{
+	size_t told = s->on_trust ? policy_tell(s->range, (end - addr) >> os_page_shift) : 0;
+	uintptr_t page;
+
+	if (told == POLICY_NO_ROOM) {
+		zap(s, addr, end);
+		return;
+	}
+	if (addr < s->populate_to)
+		s->there += (end < s->populate_to ? end : s->populate_to) - addr;
+	if (addr == s->there_to)
+		s->there_to = end;
+	page = leave_out(s, addr, end, told);
+	if (page) {
+		stay(s, only, addr, page);
+		addr = page + os_page_size;
+		zap(s, page, addr);
+	}
+	stay(s, only, addr, end);
 }
 
 static void runs_finish(struct runs *s)
@@ -185,7 +225,7 @@ static void reuse_refused(struct runs *s, struct region *r, const struct region_
 			worker_kick();
 		return;
 	}
-	s->solid = false;
+	s->solid = s->on_trust = false;
 	s->keep_to = UINTPTR_MAX;
 	while (region_set_run_in(dirty, b, region_page(end), &a, &b))
 		runs_add(s, r, region_addr(r, a), region_addr(r, b));
@@ -245,6 +285,9 @@ static void decide(struct runs *s, const struct policy_plan *p, uintptr_t addr, 
 	/* What lies behind touched_to is counted by itself. */
 	s->untouched = s->zero ? p->untouched : p->in_front;
 	s->unpopulated = p->unpopulated;
+	/* Of what is behind it it is known that some leave it; unless that is most. */
+	s->sure_to = p->sure > p->keep / 2 ? addr + bytes(p->sure) : end;
+	s->on_trust = p->on_trust;
 	s->touched_to = s->zero ? end : addr + bytes(p->touched);
 	s->populate_to = addr + bytes(p->populate < most ? p->populate : most);
 	s->there_to = addr;
@@ -286,10 +329,10 @@ static int populate_part(const struct runs *s, uintptr_t from, uintptr_t to)
 
 /* What its owner will touch and is not there: one call, or two around a page that is to tell, instead of many
  * faults. */
-static void populate(const struct runs *s)
+static void populate(struct runs *s)
 {
 	uintptr_t from = s->there_to, to = s->populate_to, hole = 0;
-	size_t gone;
+	size_t gone, told = 0;
 	int r;
 
 	if (from >= to)
@@ -297,11 +340,22 @@ static void populate(const struct runs *s)
 	gone = (to - s->start - s->there) >> os_page_shift;
 	if (!policy_populate_pays(gone, s->unpopulated) ||
 	    !policy_fits(policy_excess(gone, s->unpopulated)) ||
-	    atomic_load_explicit(&engine.pressure, memory_order_relaxed) ||
-	    !policy_believes(s->range, gone))
+	    atomic_load_explicit(&engine.pressure, memory_order_relaxed))
 		return;
-	if (policy_wants_confirmed(s->range, gone))
-		hole = sample_watch_one(from, to, s->range, gone);
+	if (gone < POLICY_CONFIRM_PAGES)
+		told = policy_tell(s->range, gone);
+	else if (!policy_believes(s->range, gone))
+		told = POLICY_NO_ROOM;
+	else if (policy_wants_confirmed(s->range))
+		told = gone;
+	if (told == POLICY_NO_ROOM)
+		return;
+	hole = leave_out(s, from, to, told);
+	/* Or it is among what stayed, and lies behind some that is gone. */
+	if (!hole && s->left_out >= from && s->left_out < to) {
+		hole = s->left_out;
+		gone++;
+	}
 	r = populate_part(s, from, hole ? hole : to);
 	if (hole && !r)
 		r = populate_part(s, hole + os_page_size, to);
@@ -365,6 +419,16 @@ static bool take(struct runs *s, uintptr_t addr, uintptr_t end, unsigned taken,
 	return true;
 }
 
+/* What does its owner touch? A small range may hold many blocks, and is touched as they come: what that comes to
+ * tells its release. But whether it is touched at all is asked where that is in doubt. */
+static void ask(const struct runs *s, const struct policy_plan *p)
+{
+	if (s->range > POLICY_SMALL_PAGES)
+		sample_watch(s->start, s->range);
+	else if (p->doubted)
+		(void)sample_watch_one(s->start, s->start + bytes(s->range), s->range, s->range);
+}
+
 /* The first `taken` pages are taken already: they were pending, and stay. */
 static __attribute__((noinline)) enum engine_reuse
 reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, unsigned taken)
@@ -373,6 +437,9 @@ reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, 
 	struct runs runs;
 	REGION_SET_UNCLEARED(dirty);
 
+	/* First: what others tell may decide about this one. */
+	if (engine_acts())
+		sample_turn();
 	runs_begin(&runs, addr, len, how & ENGINE_ZERO);
 	decide(&runs, plan, addr, end, how & ENGINE_SHARED);
 	if (__builtin_expect(runs.ahead, 0)) {
@@ -389,10 +456,8 @@ reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, 
 	runs_finish(&runs);
 	if (!runs.strangers && engine_acts()) {
 		populate(&runs);
-		/* A small one may hold many blocks, and is touched as they come. */
-		if (plan->ask && runs.range > POLICY_SMALL_PAGES)
-			sample_watch(runs.start, runs.range);
-		sample_turn();
+		if (plan->ask)
+			ask(&runs, plan);
 	}
 	return runs.strangers ? ENGINE_STRANGERS : ENGINE_OK;
 }
@@ -409,7 +474,7 @@ static inline unsigned reuse_at_once(uintptr_t addr, size_t len, bool zero,
 	unsigned from = region_page(addr), to = from + (unsigned)pages, end;
 	struct region *r;
 
-	if (plan->keep < pages || (!zero && plan->touched < pages) || !pages ||
+	if (plan->keep < pages || (!zero && plan->touched < pages) || !pages || plan->tell ||
 	    pages > region_pages() - from)
 		return 0;
 	r = region_known(addr);
@@ -421,6 +486,8 @@ static inline unsigned reuse_at_once(uintptr_t addr, size_t len, bool zero,
 	if (zero)
 		os.zero((void *)addr, len);
 	keep_in(r, from, to, plan->untouched);
+	if (plan->on_trust)
+		policy_trust(pages);
 	stats_add(STAT_KEPT, len);
 	cancelled(addr, len, len);
 	return (unsigned)pages;
@@ -461,6 +528,7 @@ void engine_zero(void *start, size_t len)
 		if (len <= POLICY_ZERO_BYTES || engine_returns_soon())
 			runs.keep_to += bytes(p.keep);
 		runs.untouched = p.untouched;
+		runs.on_trust = p.on_trust;
 		runs.touched_to = addr + len;
 	}
 	runs_add(&runs, NULL, addr, addr + len);

@@ -42,18 +42,7 @@ static struct {
 	_Atomic uint32_t keep_of, populate_of;
 } costs = {.keep_of = MOST};
 
-struct counter {
-	_Atomic uint32_t samples, reuses;
-	_Atomic uint8_t rest[POLICY_CLASSES]; /* releases of a class that are not looked at */
-} __attribute__((aligned(64)));
-
-static struct counter counters[STATS_SHARDS];
-
-/* Before a thread has a shard of its own it shares the first's. */
-static struct counter *my_counter(void)
-{
-	return &counters[stats_mine.index];
-}
+struct counter counters[STATS_SHARDS];
 
 /*
  * Of each `every`, a power of two, the turns in other places from round to round: the classes of a program that
@@ -85,6 +74,7 @@ void policy_set_budget(uint64_t keep_bytes)
 	int64_t most = (int64_t)(pages < INT64_MAX / PAGE ? pages * PAGE : INT64_MAX);
 
 	atomic_store(&policy_budget, most);
+	policy_set_grain();
 	/* All shards together stay within an eighth of the budget. */
 	gauge_set_grain(&excess, most / 8 / STATS_SHARDS);
 }
@@ -244,8 +234,15 @@ struct policy_plan policy_plan(size_t range)
 	p.unpopulated = (uint32_t)share_of(&c->vain);
 	p.keep = prefix_of(range, share_of(&c->keep));
 	p.populate = prefix_of(range, share_of(&c->populate));
+	p.sure = prefix_of(range, share_of(&c->sure));
 	n = count_one(&my_counter()->reuses);
-	if (doubted(c) || exceeded(c))
+	if (policy_suspends(c, p.keep)) {
+		p.explore = p.doubted = true;
+		p.ask = turn_of(n, POLICY_ASKED) == 0;
+		p.keep = p.populate = 0;
+		return p;
+	}
+	if (exceeded(c))
 		p.explore = turn_of(n, EXPLORE_DOUBTED) == 0;
 	else if (range <= POLICY_SMALL_PAGES)
 		p.explore = turn_of(n, EXPLORE_SMALL) == EXPLORE_SMALL - 1;
@@ -256,13 +253,15 @@ struct policy_plan policy_plan(size_t range)
 		p.keep = 0;
 		p.populate = 0;
 	} else if (!policy_fits(policy_excess(p.keep, p.untouched))) {
-		p.keep = prefix_of(range, share_of(&c->sure));
+		p.keep = p.sure;
 		p.untouched = 0;
 		p.populate = p.populate < p.keep ? p.populate : p.keep;
 		p.unpopulated = 0;
 	} else {
 		keep_tail(&p, range);
 	}
+	p.on_trust = true;
+	p.tell = policy_tells(p.keep);
 	return p;
 }
 
@@ -393,14 +392,15 @@ static bool answered(const struct class *c, size_t range, size_t looked)
 	       prefix_of(range, share_of(&c->touched)) >= looked / POLICY_FEW_KEPT;
 }
 
-void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
+bool policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 {
 	struct class *c = class_of(range);
+	bool as_learned;
 	uint32_t n;
 	int32_t share;
 
 	if (!looked)
-		return;
+		return false;
 	/* All that was looked at: the rest will not be different. Strewn: nothing to go by. */
 	if (touched == looked)
 		share = ONE;
@@ -408,8 +408,9 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 		share = 0;
 	else
 		share = (int32_t)(touched * ONE / range);
-	if (share >= share_of(&c->populate))
-		policy_believe_anew(c);
+	as_learned = share >= share_of(&c->keep);
+	if (as_learned)
+		policy_sampled(c, range);
 	if (known(c) && share_of(&c->keep))
 		rest(c);
 	n = atomic_load(&c->samples);
@@ -419,6 +420,7 @@ void policy_learn(size_t range, size_t looked, size_t touched, size_t front)
 		atomic_store_explicit(&c->more, 0, memory_order_relaxed);
 	/* Last, so that the first samples are whole when they are believed. */
 	atomic_store(&c->samples, n + 1);
+	return as_learned;
 }
 
 uint64_t policy_kept_pages(void)

@@ -43,6 +43,13 @@
 /* And there a range larger than this is not zeroed where the allocator would have zapped it: that takes longer. */
 #define POLICY_ZERO_BYTES ((size_t)128 << 10)
 
+/* So many pages are populated at once that one more page fault does not count: an owner tells by one of his own whether
+ * that was worth it. One for whom it is fewer tells for others as well: policy_trusted(). */
+#define POLICY_CONFIRM_PAGES 32
+
+/* Where nothing is believed any more, one owner in so many is asked. */
+#define POLICY_ASKED 2
+
 /* What is done with pages that come back. */
 enum policy_kind {
 	POLICY_LEARN, /* what is expected to cost less */
@@ -63,12 +70,16 @@ struct policy_costs {
 struct policy_plan {
 	size_t keep;	      /* of these, those that are there stay */
 	size_t populate;      /* of these, those that are gone are populated */
+	size_t sure;	      /* of these, all owners of late have touched each */
 	size_t touched;	      /* most owners touch so many; 0: it is not known */
 	uint32_t untouched;   /* share of the kept that is expected to stay untouched, in 1/65536 */
 	uint32_t in_front;    /* the same without a tail that is kept because it is short */
 	uint32_t unpopulated; /* the same of those that are populated */
 	bool explore;	      /* nothing of it should be there before its owner comes */
 	bool ask;	      /* what its owner will touch should be learned */
+	bool doubted;	      /* and it has to be, for anything to stay again */
+	bool on_trust;	      /* what stays does because others have touched it */
+	bool tell; /* and it is time that somebody tells whether that is right: policy_tell() */
 };
 
 /* Reset, with a budget of excess RSS in bytes. What things cost stays. */
@@ -101,16 +112,29 @@ bool policy_populate_pays(size_t pages, uint32_t untouched);
  * they are counted.
  */
 bool policy_believes(size_t range, size_t pages);
-/* Has so much been populated since that it should be confirmed soon, with a range of which so many pages are? */
-bool policy_wants_confirmed(size_t range, size_t pages);
+/* Has so much been populated since that it should be confirmed soon? */
+bool policy_wants_confirmed(size_t range);
 /* Of an owner's pages that were populated the one that was left out was touched: so many pages, its own and
  * those of others whom it stands for, were not populated in vain. */
 void policy_confirm(size_t range, size_t pages);
+/* He has given his range back before that could be told: his own are not there in vain. */
+void policy_returned(size_t range, size_t pages);
 /* It was not. */
 void policy_unconfirmed(size_t range);
 /* For how many owners, itself included, the next stands, for whom so many pages are populated: more than one where
  * many before it have confirmed. */
 unsigned policy_confirms(size_t range, size_t pages);
+/*
+ * What stays on the strength of what owners touched so far is the same as what is populated, and counts with it. So that
+ * this takes next to nothing, each thread adds some up first (policy_trust), and when it is much one range tells for
+ * what stayed in others, too (policy_tell): by a page of its own that is left out, as it would be of one that is
+ * populated.
+ */
+void policy_trust(size_t pages);
+/* `pages` of such a range would stay. For how many pages, these and others, should the range tell? 0: there are not
+ * enough yet. POLICY_NO_ROOM: they should not stay, nobody has told for the last. */
+#define POLICY_NO_ROOM SIZE_MAX
+size_t policy_tell(size_t range, size_t pages);
 /* The kernel had no memory for it: such ranges are not populated before the next sample that confirms. */
 void policy_disbelieve(size_t range);
 
@@ -136,8 +160,8 @@ void policy_unkept(size_t pages, size_t excess);
 bool policy_wants_sample(size_t range);
 
 /* What a sample saw of a released range: the first `looked` pages, none of them kept; `touched` of
- * them were resident, `front` of these among the first `touched`. */
-void policy_learn(size_t range, size_t looked, size_t touched, size_t front);
+ * them were resident, `front` of these among the first `touched`. Is it what was learned before? */
+bool policy_learn(size_t range, size_t looked, size_t touched, size_t front);
 
 /*
  * A release was looked at of a range of which a short prefix had been kept: did its owner touch more than that?

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* policy_belief - how much is populated on the strength of what was learned: see policy.h. */
+/* policy_belief - how much stays or is populated on the strength of what was learned: see policy.h. */
 #include "policy_internal.h"
 
 /* After so many owners who confirmed, one after the other, one confirms for so many. */
 #define STREAK	 8
 #define CONFIRMS 4
-/* So many are populated that one more page fault does not count: it tells whether that is worth it. */
-#define CONFIRM_PAGES 32
+/* After so many that is how owners are, and nothing is held against those before: not if one in thirty leaves it. */
+#define SURE 32
 /* Of what is not populated because all classes have too much, one part in so many. */
-#define FORGET 16
+#define FORGET 64
+/* Of what a class may be believed, the part for which a range that stays tells. */
+#define TELL 8
+/* A thread has at least so many pages for itself before it counts them with those of all. */
+#define GRAIN_LEAST 16
 
 static _Atomic int64_t believed_of_all; /* pages, of all classes */
+static _Atomic uint32_t trusted_by_all; /* pages that stayed and that nobody told for yet */
+static _Atomic uint32_t trusting;	/* threads that had some */
+_Atomic uint32_t policy_grain;
 
 static int64_t believed_by_all(void)
 {
@@ -28,6 +35,19 @@ static void by_all_less(int64_t pages)
 		;
 }
 
+/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
+static void believe(struct class *c, int64_t before, int64_t pages, int64_t most)
+{
+	int64_t more = most + 1 - before;
+
+	if (!most || before > most)
+		return;
+	if (more > pages)
+		more = pages;
+	atomic_fetch_add_explicit(&c->believed, (uint32_t)more, memory_order_relaxed);
+	atomic_fetch_add_explicit(&believed_of_all, more, memory_order_relaxed);
+}
+
 bool policy_believes(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
@@ -41,25 +61,80 @@ bool policy_believes(size_t range, size_t pages)
 		by_all_less((int64_t)pages / FORGET + 1);
 		return false;
 	}
-	/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
-	if (most && before <= most) {
-		int64_t more = most + 1 - before;
-
-		if (more > (int64_t)pages)
-			more = (int64_t)pages;
-		atomic_fetch_add_explicit(&c->believed, (uint32_t)more, memory_order_relaxed);
-		atomic_fetch_add_explicit(&believed_of_all, more, memory_order_relaxed);
-	}
+	believe(c, before, (int64_t)pages, most);
 	return before + (int64_t)pages <= most;
 }
 
-bool policy_wants_confirmed(size_t range, size_t pages)
+static uint32_t told_at_once(void)
+{
+	return (uint32_t)(most_believed() / TELL);
+}
+
+bool policy_suspends(const struct class *c, size_t pages)
 {
 	int64_t most = most_believed();
 
-	if (believed_by_all() > most)
-		return pages > POLICY_SMALL_PAGES;
-	return pages >= CONFIRM_PAGES && believed_of(class_of(range)) > most / 4;
+	if (!most || believed_of(c) > most)
+		return true;
+	/* There is no room for those who have yet to tell. */
+	if (__builtin_expect(believed_by_all() + told_at_once() <= 2 * most, 1))
+		return false;
+	by_all_less((int64_t)pages / FORGET + 1);
+	return true;
+}
+
+/* So that all threads together do not have much more than what one range tells for. */
+void policy_set_grain(void)
+{
+	uint32_t threads = atomic_load(&trusting);
+	uint32_t grain = told_at_once() / (threads ? threads : 1);
+
+	atomic_store(&policy_grain, grain > GRAIN_LEAST ? grain : GRAIN_LEAST);
+}
+
+static __attribute__((noinline, cold)) void one_more_trusts(void)
+{
+	atomic_fetch_add(&trusting, 1);
+	policy_set_grain();
+}
+
+void policy_trust(size_t pages)
+{
+	struct counter *mine = my_counter();
+	uint64_t n = (uint64_t)atomic_load_explicit(&mine->trusted, memory_order_relaxed) + pages;
+
+	atomic_store_explicit(&mine->trusted, n < INT32_MAX ? (uint32_t)n : INT32_MAX,
+			      memory_order_relaxed);
+	if (__builtin_expect(!atomic_load_explicit(&mine->trusts, memory_order_relaxed), 0) &&
+	    !atomic_exchange(&mine->trusts, true))
+		one_more_trusts();
+}
+
+size_t policy_tell(size_t range, size_t pages)
+{
+	struct class *c = class_of(range);
+	int64_t most = most_believed(), before, all;
+	uint32_t n;
+
+	policy_trust(pages);
+	if (!policy_tells(0))
+		return 0;
+	n = atomic_exchange_explicit(&my_counter()->trusted, 0, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&trusted_by_all, n, memory_order_relaxed) + n <
+	    told_at_once())
+		return 0;
+	n = atomic_exchange_explicit(&trusted_by_all, 0, memory_order_relaxed);
+	before = believed_of(c);
+	all = believed_by_all();
+	believe(c, before, n, most);
+	return before + n <= most && all + n <= 2 * most ? n : POLICY_NO_ROOM;
+}
+
+bool policy_wants_confirmed(size_t range)
+{
+	int64_t most = most_believed();
+
+	return believed_by_all() > most / 2 || believed_of(class_of(range)) > most / 8;
 }
 
 /* A class that had populated `was` since it was confirmed has `is` now. */
@@ -70,20 +145,39 @@ static void believed_less(uint32_t was, uint32_t is)
 		by_all_less(was - is);
 }
 
-void policy_confirm(size_t range, size_t pages)
+/* Not what the kernel had no memory for: that is a sample's to say. */
+static void class_less(struct class *c, size_t pages)
 {
-	struct class *c = class_of(range);
 	uint32_t was = atomic_load_explicit(&c->believed, memory_order_relaxed), is;
 
-	(void)count_one(&c->streak);
 	do {
-		/* Not what the kernel had no memory for: that is a sample's to say. */
 		if (was > INT32_MAX)
 			return;
 		is = was > pages ? was - (uint32_t)pages : 0;
 	} while (!atomic_compare_exchange_weak_explicit(
 		&c->believed, &was, is, memory_order_relaxed, memory_order_relaxed));
 	believed_less(was, is);
+}
+
+void policy_confirm(size_t range, size_t pages)
+{
+	struct class *c = class_of(range);
+
+	if (count_one(&c->streak) >= SURE) {
+		atomic_store_explicit(&c->streak, STREAK, memory_order_relaxed);
+		pages = INT32_MAX;
+	}
+	class_less(c, pages);
+}
+
+void policy_returned(size_t range, size_t pages)
+{
+	uint32_t others = pages > range ? (uint32_t)(pages - range) : 0;
+
+	class_less(class_of(range), pages);
+	/* Somebody else has to tell for these. */
+	if (others)
+		atomic_fetch_add_explicit(&trusted_by_all, others, memory_order_relaxed);
 }
 
 void policy_unconfirmed(size_t range)
@@ -95,9 +189,11 @@ unsigned policy_confirms(size_t range, size_t pages)
 {
 	const struct class *c = class_of(range);
 
-	/* For others only where there are so many: else what it does for them is lost. */
+	/* For others only where there are so many: else what it does for them is lost. Nor where it takes many to be
+	 * believed again, or one is for so much that a page fault does not count. */
 	return atomic_load_explicit(&c->streak, memory_order_relaxed) < STREAK ||
-			       believed_of(c) < (int64_t)(CONFIRMS * pages)
+			       believed_of(c) < (int64_t)(CONFIRMS * pages) || doubted(c) ||
+			       pages > told_at_once() / CONFIRMS
 		       ? 1
 		       : CONFIRMS;
 }
@@ -110,13 +206,24 @@ void policy_disbelieve(size_t range)
 		      0);
 }
 
-void policy_believe_anew(struct class *c)
+void policy_sampled(struct class *c, size_t pages)
 {
-	if (believed_of(c))
-		believed_less(atomic_exchange_explicit(&c->believed, 0, memory_order_relaxed), 0);
+	uint32_t was = atomic_load_explicit(&c->believed, memory_order_relaxed), is, less;
+
+	if (!was)
+		return;
+	less = (uint32_t)(pages / FORGET + 1 < INT32_MAX ? pages / FORGET + 1 : INT32_MAX);
+	do
+		is = was > INT32_MAX || was < less ? 0 : was - less;
+	while (!atomic_compare_exchange_weak_explicit(&c->believed, &was, is, memory_order_relaxed,
+						      memory_order_relaxed));
+	believed_less(was, is);
 }
 
 void policy_init_belief(void)
 {
 	atomic_store(&believed_of_all, 0);
+	atomic_store(&trusted_by_all, 0);
+	atomic_store(&trusting, 0);
+	policy_set_grain();
 }

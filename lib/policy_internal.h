@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "policy.h"
+#include "stats.h"
 
 #define SAMPLES 8 /* the newest of a class that are remembered */
 
@@ -29,10 +30,26 @@ struct class
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
+struct counter {
+	_Atomic uint32_t samples, reuses;
+	_Atomic uint32_t
+		trusted;     /* pages that stayed, and were not yet counted with those of all */
+	_Atomic bool trusts; /* it was among those who did */
+	_Atomic uint8_t rest[POLICY_CLASSES]; /* releases of a class that are not looked at */
+} __attribute__((aligned(64)));
+
 #pragma GCC visibility push(hidden)
 extern struct class classes[POLICY_CLASSES];
+extern struct counter counters[STATS_SHARDS];
 extern _Atomic int64_t policy_budget;
+extern _Atomic uint32_t policy_grain; /* so much of `trusted` a thread has for itself */
 #pragma GCC visibility pop
+
+/* Before a thread has a shard of its own it shares the first's. */
+static inline struct counter *my_counter(void)
+{
+	return &counters[stats_mine.index];
+}
 
 static inline struct class *class_of(size_t range)
 {
@@ -74,9 +91,20 @@ static inline bool doubted(const struct class *c)
 	return most && believed > most;
 }
 
-/* A sample has confirmed what was learned. */
-void policy_believe_anew(struct class *c);
+/* Is nothing to stay or to be populated on the strength of what was learned of this class? */
+bool policy_suspends(const struct class *c, size_t pages);
+/* If so many pages stay, does somebody have to tell for them and others? */
+static inline bool policy_tells(size_t pages)
+{
+	return atomic_load_explicit(&my_counter()->trusted, memory_order_relaxed) + pages >=
+	       atomic_load_explicit(&policy_grain, memory_order_relaxed);
+}
+/* What a sample of so many pages saw is what was learned. But those who release may be others than those who have
+ * taken of late: that is little reason to believe more. */
+void policy_sampled(struct class *c, size_t pages);
 /* Nothing is believed yet. */
 void policy_init_belief(void);
+/* There is another budget. */
+void policy_set_grain(void);
 
 #endif

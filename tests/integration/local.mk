@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Integration tests: real jemalloc programs under preload.
 itests = \
+	tests/integration/changing.sh \
 	tests/integration/conf.sh \
 	tests/integration/faults.sh \
 	tests/integration/fleet.sh \
@@ -72,6 +73,9 @@ check_PROGRAMS += tests/integration/tuned
 tests_integration_tuned_SOURCES = tests/integration/tuned.c
 tests_integration_tuned_CFLAGS = $(AM_CFLAGS) $(JEMALLOC_CFLAGS)
 tests_integration_tuned_LDADD = $(JEMALLOC_LIBS)
+
+check_PROGRAMS += tests/integration/changing
+tests_integration_changing_SOURCES = tests/integration/changing.c
 
 check_PROGRAMS += tests/integration/owner
 tests_integration_owner_SOURCES = tests/integration/owner.c

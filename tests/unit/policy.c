@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The policy: what it answers from what it was told. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "fake_os.h"
 #include "policy.h"
+#include "stats.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -79,9 +82,11 @@ static unsigned explores(size_t range)
 	return n;
 }
 
-/* A class that has populated as much as it may is looked at more often, until a sample confirms it. */
+/* Of a class that has populated as much as it may nothing stays, and some owners are asked, until they confirm it. */
 static void what_is_doubted_is_explored(void **state)
 {
+	unsigned asked = 0;
+
 	(void)state;
 	teach(300, 300, 10);
 	assert_int_equal(explores(300), 1);
@@ -89,10 +94,106 @@ static void what_is_doubted_is_explored(void **state)
 	assert_false(policy_believes(300, 1000000));
 	assert_false(policy_believes(300, 1));
 	assert_true(policy_believes(500, 1));
-	assert_int_equal(explores(300), 32);
+	assert_int_equal(explores(300), 128);
+	for (unsigned i = 0; i < 128; i++)
+		asked += policy_plan(300).ask;
+	assert_int_equal(asked, 128 / POLICY_ASKED);
+	/* Owners who release may be those of before. */
 	teach(300, 300, 1);
+	assert_false(policy_believes(300, 300));
+	policy_confirm(300, 1200);
 	assert_int_equal(explores(300), 1);
 	assert_true(policy_believes(300, 1));
+}
+
+/* As many as touch it one after the other speak for all, but not where one in eight does not. */
+static void many_confirm_it_all(void **state)
+{
+	(void)state;
+	teach(300, 300, 10);
+	assert_false(policy_believes(300, 1000000));
+	for (unsigned i = 0; i < 320; i++)
+		if (i % 8)
+			policy_confirm(300, 1);
+		else
+			policy_unconfirmed(300);
+	assert_false(policy_believes(300, 1000));
+	for (unsigned i = 0; i < 40; i++)
+		policy_confirm(300, 1);
+	assert_true(policy_believes(300, 1000));
+}
+
+/* What stays is believed to be touched as what is populated is: some tell for it, or it ends. */
+static void what_stays_is_told_for(void **state)
+{
+	size_t told = 0, stayed = 0;
+
+	(void)state;
+	teach(300, 300, 10);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct policy_plan p = policy_plan(300);
+
+		size_t n = p.tell ? policy_tell(300, p.keep) : 0;
+
+		if (n == POLICY_NO_ROOM)
+			continue;
+		told += n;
+		if (!p.tell)
+			policy_trust(p.keep);
+		stayed += p.keep;
+	}
+	/* Half of the budget, and what one tells for. */
+	assert_in_range(stayed, 4096 - 512, 4096 + 512);
+	assert_in_range(told, stayed - 512, stayed);
+}
+
+struct teller {
+	size_t told, stayed;
+};
+
+static void *teller(void *arg)
+{
+	struct teller *t = arg;
+
+	stats_take();
+	for (unsigned i = 0; i < 40; i++) {
+		struct policy_plan p = policy_plan(20);
+
+		size_t n = p.tell ? policy_tell(20, p.keep) : 0;
+
+		policy_confirm(20, 1000);
+		if (n == POLICY_NO_ROOM)
+			continue;
+		t->told += n;
+		if (!p.tell)
+			policy_trust(p.keep);
+		t->stayed += p.keep;
+		/* All of them at once, none with the shard of one before it. */
+		if (i == 0)
+			(void)usleep(100000);
+	}
+	return NULL;
+}
+
+/* Many threads do not have more for themselves together. */
+static void threads_share_what_is_not_told(void **state)
+{
+	pthread_t thread[48];
+	struct teller t[48] = {{0}};
+	size_t told = 0, stayed = 0;
+
+	(void)state;
+	stats_init();
+	teach(20, 20, 10);
+	for (unsigned i = 0; i < 48; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, teller, &t[i]), 0);
+	for (unsigned i = 0; i < 48; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		told += t[i].told;
+		stayed += t[i].stayed;
+	}
+	assert_in_range(stayed, 48 * 39 * 20, 48 * 40 * 20);
+	assert_in_range(stayed - told, 0, 512 + 48 * 20 + 512);
 }
 
 /* What some have populated, never confirmed, is not in the way of the others for good. */
@@ -235,16 +336,18 @@ static void excess_is_bounded(void **state)
 	assert_int_equal(prefix(300), 300);
 }
 
-static void under_pressure_only_what_is_touched_anyway(void **state)
+/* All of it is kept because others touched what they were given, and nobody vouches for that. */
+static void without_a_budget_nothing_stays(void **state)
 {
 	(void)state;
 	teach_mixed();
 	teach(600, 600, 10);
 	policy_set_budget(0);
-	assert_int_equal(prefix(300), 150);
-	assert_int_equal(prefix(600), 600);
+	assert_int_equal(prefix(300), 0);
+	assert_int_equal(prefix(600), 0);
 	policy_set_budget(32 * MIB);
 	assert_int_equal(prefix(300), 300);
+	assert_int_equal(prefix(600), 600);
 }
 
 /* So little behind what is kept is kept as well, and counted; if there is room for it. */
@@ -260,7 +363,7 @@ static void a_short_tail_stays(void **state)
 	assert_int_equal(p.populate, 0);
 	teach(24, 19, 10);
 	assert_int_equal(policy_plan(24).keep, 19);
-	policy_set_budget(0);
+	policy_kept(32 * MIB / 4096, 32 * MIB / 4096 * 1024);
 	p = policy_plan(20);
 	assert_int_equal(p.keep, 17);
 	assert_int_equal(p.untouched, 0);
@@ -376,6 +479,9 @@ int main(void)
 		cmocka_unit_test_setup(little_touched_is_sparse, setup),
 		cmocka_unit_test_setup(what_is_touched_is_known_after_some_samples, setup),
 		cmocka_unit_test_setup(a_short_tail_stays, setup),
+		cmocka_unit_test_setup(many_confirm_it_all, setup),
+		cmocka_unit_test_setup(what_stays_is_told_for, setup),
+		cmocka_unit_test_setup(threads_share_what_is_not_told, setup),
 		cmocka_unit_test_setup(what_stays_is_within_the_budget, setup),
 		cmocka_unit_test_setup(a_budget_changes_while_running, setup),
 		cmocka_unit_test_setup(known_classes_are_sampled_less, setup),
@@ -387,7 +493,7 @@ int main(void)
 		cmocka_unit_test_setup(sparse_owners_are_learned, setup),
 		cmocka_unit_test_setup(a_change_is_followed, setup),
 		cmocka_unit_test_setup(excess_is_bounded, setup),
-		cmocka_unit_test_setup(under_pressure_only_what_is_touched_anyway, setup),
+		cmocka_unit_test_setup(without_a_budget_nothing_stays, setup),
 		cmocka_unit_test_setup(nothing_looked_at_teaches_nothing, setup),
 		cmocka_unit_test_setup(a_child_counts_anew, setup),
 	};

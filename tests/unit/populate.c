@@ -144,7 +144,8 @@ static void nothing_is_while_exploring(void **state)
 		assert_true(alloc_free(0, 0, 20));
 		flush_all();
 	}
-	assert_int_equal(count_of(STAT_SYS_POPULATE), 127);
+	/* Some in two, around a page. */
+	assert_in_range(count_of(STAT_SYS_POPULATE), 127, 127 + 127 * 20 / 512);
 }
 
 /* Where the kernel cannot populate and nothing is pending any more, each release could be looked at. */
@@ -178,7 +179,9 @@ static void exploring_zaps_what_is_pending(void **state)
 		assert_int_equal(take(0, 20, 0), ENGINE_OK);
 		assert_true(alloc_free(0, 0, 20));
 	}
-	assert_int_equal(count_of(STAT_REUSE_ZAPPED) - before, 20 * os_page_size);
+	/* And the pages that tell for what stays. */
+	assert_in_range(count_of(STAT_REUSE_ZAPPED) - before, 20 * os_page_size,
+			(20 + 127 * 20 / 512) * os_page_size);
 }
 
 /* Only the policy that learns zaps others with a sparse range. */
@@ -332,14 +335,23 @@ static void belief_is_limited(void **state)
 	policy_learn(300, 300, 2, 2);
 	assert_int_equal(take(0, 300, ENGINE_ZERO), ENGINE_OK);
 	assert_int_equal(populated(), 299);
+	/* Nor does a release: whose it is was given it before. */
 	policy_learn(300, 300, 300, 300);
 	alloc_map(8, 0, 512);
 	assert_int_equal(engine_reuse(fake_addr(8, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
-	assert_int_equal(populated(), 598);
-	engine_set_keep_bytes(0);
+	assert_int_equal(populated(), 299);
+	/* But the owner for whom it was. */
+	fake_live(fake_addr(1, 0), fake_pages(300), true);
+	fake_write(fake_addr(1, 0), fake_pages(300));
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(take(300 + i, 1, ENGINE_ZERO), ENGINE_OK);
 	policy_learn(300, 300, 300, 300);
 	alloc_map(9, 0, 512);
 	assert_int_equal(engine_reuse(fake_addr(9, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
+	assert_int_equal(populated(), 598);
+	engine_set_keep_bytes(0);
+	alloc_map(10, 0, 512);
+	assert_int_equal(engine_reuse(fake_addr(10, 0), fake_pages(300), ENGINE_ZERO), ENGINE_OK);
 	assert_int_equal(populated(), 598);
 }
 

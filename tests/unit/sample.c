@@ -163,8 +163,8 @@ static void untouched_it_does_not(void **state)
 		take(r, 0, 300);
 		touch(r, 0, 10);
 	}
-	/* Half of the budget. */
-	assert_in_range(count_of(STAT_POPULATED), fake_pages(5 * 299), fake_pages(2000));
+	/* Half of the budget; and one may have been asked about what it did touch. */
+	assert_in_range(count_of(STAT_POPULATED), fake_pages(5 * 299), fake_pages(2300));
 }
 
 /* Growth by owners of whom one in so many touches all, and the others the first page only, and the last as well:
@@ -270,11 +270,53 @@ static void a_page_that_stays_is_not_left_out(void **state)
 		take(r, 50, 250);
 		touch(r, 50, 250);
 		assert_true(alloc_free(r, 50, 250));
-		before = count_of(STAT_POPULATED);
+		before = count_of(STAT_POPULATED) - count_of(STAT_REUSE_ZAPPED);
 		take(r, 0, 300);
-		assert_int_equal(count_of(STAT_POPULATED) - before,
+		assert_int_equal(count_of(STAT_POPULATED) - count_of(STAT_REUSE_ZAPPED) - before,
 				 fake_pages(fake_resident(fake_addr(r, 0), fake_pages(300)) - 250));
+		touch(r, 0, 300);
 	}
+}
+
+/* What stays for owners who touch nothing and go on having it: all that was pending, after dense owners. */
+#define TOUCHING 0x100 /* or they do */
+static uint64_t stays(unsigned how)
+{
+	policy_init(1000 * os_page_size);
+	teach(40, 40);
+	for (unsigned i = 0; i < 144; i++) {
+		take(i / 12, i % 12 * 40, 40);
+		touch(i / 12, i % 12 * 40, 40);
+	}
+	for (unsigned i = 0; i < 144; i++)
+		assert_true(alloc_free(i / 12, i % 12 * 40, 40));
+	for (unsigned i = 0; i < 144; i++) {
+		assert_int_equal(engine_reuse(fake_addr(i / 12, i % 12 * 40), fake_pages(40),
+					      how & ENGINE_ZERO),
+				 ENGINE_OK);
+		if (how & TOUCHING)
+			touch(i / 12, i % 12 * 40, 40);
+	}
+	return policy_kept_pages();
+}
+
+static void for_who_touches_nothing_little_stays(void **state)
+{
+	(void)state;
+	assert_in_range(stays(ENGINE_ZERO), 400, 1000);
+}
+
+/* Nor where it need not be zeroed. */
+static void for_who_touches_nothing_as_little_stays_unzeroed(void **state)
+{
+	(void)state;
+	assert_in_range(stays(0), 400, 1000);
+}
+
+static void for_who_touches_it_all_stays(void **state)
+{
+	(void)state;
+	assert_in_range(stays(ENGINE_ZERO | TOUCHING), 144 * 40 * 9 / 10, 144 * 40);
 }
 
 /* A kernel that has no memory for it is believed whatever an earlier owner touches. */
@@ -494,6 +536,9 @@ int main(void)
 		TEST(others_are_not_confirmed_with_it),
 		TEST(both_ends_confirm_nothing),
 		TEST(a_page_that_stays_is_not_left_out),
+		TEST(for_who_touches_nothing_little_stays),
+		TEST(for_who_touches_nothing_as_little_stays_unzeroed),
+		TEST(for_who_touches_it_all_stays),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
 		TEST(more_than_a_short_prefix_is_noticed),
