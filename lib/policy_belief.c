@@ -35,19 +35,6 @@ static void by_all_less(int64_t pages)
 		;
 }
 
-/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
-static void believe(struct class *c, int64_t before, int64_t pages, int64_t most)
-{
-	int64_t more = most + 1 - before;
-
-	if (!most || before > most)
-		return;
-	if (more > pages)
-		more = pages;
-	atomic_fetch_add_explicit(&c->believed, (uint32_t)more, memory_order_relaxed);
-	atomic_fetch_add_explicit(&believed_of_all, more, memory_order_relaxed);
-}
-
 bool policy_believes(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
@@ -61,7 +48,15 @@ bool policy_believes(size_t range, size_t pages)
 		by_all_less((int64_t)pages / FORGET + 1);
 		return false;
 	}
-	believe(c, before, (int64_t)pages, most);
+	/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
+	if (most && before <= most) {
+		int64_t more = most + 1 - before;
+
+		if (more > (int64_t)pages)
+			more = (int64_t)pages;
+		atomic_fetch_add_explicit(&c->believed, (uint32_t)more, memory_order_relaxed);
+		atomic_fetch_add_explicit(&believed_of_all, more, memory_order_relaxed);
+	}
 	return before + (int64_t)pages <= most;
 }
 
@@ -113,7 +108,7 @@ void policy_trust(size_t pages)
 size_t policy_tell(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
-	int64_t most = most_believed(), before, all;
+	int64_t most = most_believed();
 	uint32_t n;
 
 	policy_trust(pages);
@@ -124,10 +119,11 @@ size_t policy_tell(size_t range, size_t pages)
 	    told_at_once())
 		return 0;
 	n = atomic_exchange_explicit(&trusted_by_all, 0, memory_order_relaxed);
-	before = believed_of(c);
-	all = believed_by_all();
-	believe(c, before, n, most);
-	return before + n <= most && all + n <= 2 * most ? n : POLICY_NO_ROOM;
+	/* First it is counted: of threads that look at the same time not all are to find room. And all of it: it
+	 * has stayed. */
+	atomic_fetch_add_explicit(&c->believed, n, memory_order_relaxed);
+	atomic_fetch_add_explicit(&believed_of_all, n, memory_order_relaxed);
+	return believed_of(c) <= most && believed_by_all() <= 2 * most ? n : POLICY_NO_ROOM;
 }
 
 bool policy_wants_confirmed(size_t range)

@@ -56,6 +56,9 @@ static void one(size_t touched)
 	}
 }
 
+/* All threads change together. */
+static pthread_barrier_t change;
+
 static void *many(void *arg)
 {
 	unsigned each = *(unsigned *)arg;
@@ -64,6 +67,7 @@ static void *many(void *arg)
 	for (unsigned n = 0; n < each; n++)
 		for (unsigned i = 0; i < SIZES; i++)
 			live[i][n] = block(size_of(i), size_of(i));
+	(void)pthread_barrier_wait(&change);
 	for (unsigned n = 0; n < each; n++) {
 		for (unsigned i = 0; i < SIZES; i++) {
 			free(live[i][n]);
@@ -96,6 +100,7 @@ static void threads(void)
 	static unsigned each = EACH / 4;
 	pthread_t thread[THREADS];
 
+	(void)pthread_barrier_init(&change, NULL, THREADS);
 	for (unsigned i = 0; i < THREADS; i++) {
 		if (pthread_create(&thread[i], NULL, many, &each))
 			exit(1);
@@ -123,7 +128,7 @@ int main(int argc, char **argv)
 
 	if (!strcmp(what, "one") || !strcmp(what, "first"))
 		one(!strcmp(what, "first"));
-	else if (!strcmp(what, "many"))
+	else if (!strcmp(what, "many") && !pthread_barrier_init(&change, NULL, 1))
 		(void)many(&each);
 	else if (!strcmp(what, "grown"))
 		grown();
