@@ -178,7 +178,11 @@ void policy_returned(size_t range, size_t pages)
 
 void policy_unconfirmed(size_t range)
 {
-	atomic_store_explicit(&class_of(range)->streak, 0, memory_order_relaxed);
+	struct class *c = class_of(range);
+
+	atomic_store_explicit(&c->streak, 0, memory_order_relaxed);
+	if (doubted(c))
+		policy_too_early(range);
 }
 
 unsigned policy_confirms(size_t range, size_t pages)

@@ -306,6 +306,22 @@ static void for_who_touches_nothing_little_stays(void **state)
 	assert_in_range(stays(ENGINE_ZERO), 400, 1000);
 }
 
+/* Nor are all of them asked for good. */
+static void who_leaves_all_is_not_asked_each_time(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	(void)stays(ENGINE_ZERO);
+	before = count_of(STAT_SYS_MINCORE);
+	for (unsigned i = 0; i < 600; i++) {
+		alloc_map(12 + i / 12 % 3, i % 12 * 40, 40);
+		take(12 + i / 12 % 3, i % 12 * 40, 40);
+		assert_true(engine_unmap(fake_addr(12 + i / 12 % 3, i % 12 * 40), fake_pages(40)));
+	}
+	assert_in_range(count_of(STAT_SYS_MINCORE) - before, 1, 60);
+}
+
 /* Nor where it need not be zeroed. */
 static void for_who_touches_nothing_as_little_stays_unzeroed(void **state)
 {
@@ -537,6 +553,7 @@ int main(void)
 		TEST(both_ends_confirm_nothing),
 		TEST(a_page_that_stays_is_not_left_out),
 		TEST(for_who_touches_nothing_little_stays),
+		TEST(who_leaves_all_is_not_asked_each_time),
 		TEST(for_who_touches_nothing_as_little_stays_unzeroed),
 		TEST(for_who_touches_it_all_stays),
 		TEST(refusal_is_not_outdone),
