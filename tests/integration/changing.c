@@ -77,6 +77,8 @@ static void *many(void *arg)
 	return NULL;
 }
 
+static char *volatile grew[SIZES][EACH];
+
 static void grown(void)
 {
 	for (unsigned round = 0; round < 20; round++) {
@@ -92,7 +94,7 @@ static void grown(void)
 	(void)usleep(300000);
 	for (unsigned n = 0; n < EACH; n++)
 		for (unsigned i = 0; i < SIZES; i++)
-			(void)block(size_of(i), 0);
+			grew[i][n] = block(size_of(i), 0);
 }
 
 static void threads(void)
