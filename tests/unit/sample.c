@@ -319,6 +319,31 @@ static void for_who_touches_it_all_stays(void **state)
 	assert_in_range(stays(ENGINE_ZERO | TOUCHING), 144 * 40 * 9 / 10, 144 * 40);
 }
 
+/* Where nothing is taken back but zeroed, owners tell as well: what touches all is zeroed in place for good. */
+static void zeroed_ranges_tell_too(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	teach(40, 40);
+	for (unsigned i = 0; i < 144; i++) {
+		take(i / 12, i % 12 * 40, 40);
+		touch(i / 12, i % 12 * 40, 40);
+	}
+	for (unsigned round = 0; round < 3; round++) {
+		before = count_of(STAT_REUSE_ZAPPED);
+		for (unsigned i = 0; i < 144; i++) {
+			void *addr = fake_addr(i / 12, i % 12 * 40);
+
+			fake_live(addr, fake_pages(40), false);
+			engine_zero(addr, fake_pages(40));
+			touch(i / 12, i % 12 * 40, 40);
+		}
+	}
+	assert_in_range(count_of(STAT_REUSE_ZAPPED) - before, 0, fake_pages(144 * 40 / 4));
+}
+
 /* A kernel that has no memory for it is believed whatever an earlier owner touches. */
 static void refusal_is_not_outdone(void **state)
 {
@@ -539,6 +564,7 @@ int main(void)
 		TEST(for_who_touches_nothing_little_stays),
 		TEST(for_who_touches_nothing_as_little_stays_unzeroed),
 		TEST(for_who_touches_it_all_stays),
+		TEST(zeroed_ranges_tell_too),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
 		TEST(more_than_a_short_prefix_is_noticed),
