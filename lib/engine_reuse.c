@@ -487,7 +487,7 @@ static inline unsigned reuse_at_once(uintptr_t addr, size_t len, bool zero,
 		os.zero((void *)addr, len);
 	keep_in(r, from, to, plan->untouched);
 	if (plan->on_trust)
-		policy_trust(pages);
+		policy_trust(pages, pages);
 	stats_add(STAT_KEPT, len);
 	cancelled(addr, len, len);
 	return (unsigned)pages;

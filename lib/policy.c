@@ -94,6 +94,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].streak, 0);
 		atomic_store(&classes[i].more, 0);
 		atomic_store(&classes[i].rest, 0);
+		atomic_store(&classes[i].untold, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		memset(&counters[i], 0, sizeof(counters[i]));
@@ -261,7 +262,7 @@ struct policy_plan policy_plan(size_t range)
 		keep_tail(&p, range);
 	}
 	p.on_trust = true;
-	p.tell = policy_tells(p.keep);
+	p.tell = policy_tells(p.keep) || policy_class_tells(c, p.keep);
 	return p;
 }
 
