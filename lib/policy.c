@@ -237,7 +237,8 @@ struct policy_plan policy_plan(size_t range)
 	p.populate = prefix_of(range, share_of(&c->populate));
 	p.sure = prefix_of(range, share_of(&c->sure));
 	n = count_one(&my_counter()->reuses);
-	if (policy_suspends(c, p.keep)) {
+	/* Where nothing stays in any case there is nothing to ask. */
+	if (p.touched && policy_suspends(c, p.keep)) {
 		p.explore = p.doubted = true;
 		p.ask = turn_of(n, POLICY_ASKED) == 0;
 		p.keep = p.populate = 0;

@@ -35,15 +35,17 @@ static void by_all_less(int64_t pages)
 		;
 }
 
-/* What was too much counts as well, once: then the class is doubted, and asked about more often. */
-static void believe(struct class *c, int64_t before, int64_t pages, int64_t most)
+/*
+ * What was too much counts as well, once: then the class is doubted, and asked about more often. And `once_more`: so
+ * much has to be made up for before anything is believed again.
+ */
+static void believe(struct class *c, int64_t before, int64_t pages, int64_t most, int64_t once_more)
 {
 	int64_t more = most + 1 - before;
 
 	if (!most || before > most)
 		return;
-	if (more > pages)
-		more = pages;
+	more = more > pages ? pages : more + once_more;
 	atomic_fetch_add_explicit(&c->believed, (uint32_t)more, memory_order_relaxed);
 	atomic_fetch_add_explicit(&believed_of_all, more, memory_order_relaxed);
 }
@@ -61,7 +63,7 @@ bool policy_believes(size_t range, size_t pages)
 		by_all_less((int64_t)pages / FORGET + 1);
 		return false;
 	}
-	believe(c, before, (int64_t)pages, most);
+	believe(c, before, (int64_t)pages, most, 0);
 	return before + (int64_t)pages <= most;
 }
 
@@ -156,8 +158,11 @@ size_t policy_tell(size_t range, size_t pages)
 	}
 	if (!n)
 		return 0;
-	/* First it is counted: of threads that look at the same time not all are to find room. */
-	believe(c, believed_of(c), n, most);
+	/*
+	 * First it is counted: of threads that look at the same time not all are to find room. Were a little less enough,
+	 * each sample of an earlier owner would let as much stay as one tells for.
+	 */
+	believe(c, believed_of(c), n, most, told_at_once());
 	return believed_of(c) <= most && believed_by_all() <= 2 * most ? n : POLICY_NO_ROOM;
 }
 

@@ -319,6 +319,31 @@ static void for_who_touches_it_all_stays(void **state)
 	assert_in_range(stays(ENGINE_ZERO | TOUCHING), 144 * 40 * 9 / 10, 144 * 40);
 }
 
+/* Nor where owners who had touched all give it up meanwhile, one for each who comes. */
+static void those_who_leave_do_not_vouch_for_those_who_come(void **state)
+{
+	for (unsigned pages = POLICY_FEW_PAGES + 1; pages <= 64; pages++) {
+		unsigned ranges = 12 * (512 / pages);
+
+		assert_int_equal(fixture_setup(state), 0);
+		policy_init(1000 * os_page_size);
+		for (unsigned region = 0; region < 12; region++)
+			alloc_map(region, 0, 512);
+		fake_log_mincore(false);
+		for (unsigned i = 0; i < ranges; i++) {
+			take(i % 12, i / 12 * pages, pages);
+			touch(i % 12, i / 12 * pages, pages);
+		}
+		for (unsigned i = 0; i < ranges; i++) {
+			assert_true(alloc_free(i % 12, i / 12 * pages, pages));
+			fake_log_mincore(false);
+			take(i % 12, i / 12 * pages, pages);
+		}
+		/* Of 6000. */
+		assert_in_range(policy_kept_pages(), 0, 1250);
+	}
+}
+
 /* Where nothing is taken back but zeroed, owners tell as well: what touches all is zeroed in place for good. */
 static void zeroed_ranges_tell_too(void **state)
 {
@@ -564,6 +589,7 @@ int main(void)
 		TEST(for_who_touches_nothing_little_stays),
 		TEST(for_who_touches_nothing_as_little_stays_unzeroed),
 		TEST(for_who_touches_it_all_stays),
+		TEST(those_who_leave_do_not_vouch_for_those_who_come),
 		TEST(zeroed_ranges_tell_too),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
