@@ -487,7 +487,7 @@ static inline unsigned reuse_at_once(uintptr_t addr, size_t len, bool zero,
 		os.zero((void *)addr, len);
 	keep_in(r, from, to, plan->untouched);
 	if (plan->on_trust)
-		policy_trust(pages);
+		policy_trust(pages, pages);
 	stats_add(STAT_KEPT, len);
 	cancelled(addr, len, len);
 	return (unsigned)pages;
@@ -514,17 +514,32 @@ enum engine_reuse engine_reuse(void *start, size_t len, unsigned how)
 	return answer;
 }
 
+/* The owner before, who has not given it back to us, is gone all the same. */
+static void unkeep(uintptr_t addr, uintptr_t end)
+{
+	FOR_PARTS(p, addr, end)
+	{
+		struct region *r = region_known(p.addr);
+		unsigned excess, n = r ? region_unkeep(r, p.from, p.to, &excess) : 0;
+
+		if (n)
+			policy_unkept(n, excess);
+	}
+}
+
 void engine_zero(void *start, size_t len)
 {
 	uintptr_t addr = (uintptr_t)start;
+	struct policy_plan p = {0};
 	struct runs runs;
 
 	/* Not deferring, it does what jemalloc would: everything is zapped. */
 	runs_begin(&runs, addr, len, true);
 	if (engine_acts()) {
 		engine_check_fork();
-		struct policy_plan p = policy_plan(runs.range);
-
+		sample_turn();
+		unkeep(addr, addr + len);
+		p = policy_plan(runs.range);
 		if (len <= POLICY_ZERO_BYTES || engine_returns_soon())
 			runs.keep_to += bytes(p.keep);
 		runs.untouched = p.untouched;
@@ -533,4 +548,7 @@ void engine_zero(void *start, size_t len)
 	}
 	runs_add(&runs, NULL, addr, addr + len);
 	runs_finish(&runs);
+	/* Where nothing else is taken back nobody else tells. */
+	if (p.doubted && p.ask)
+		ask(&runs, &p);
 }

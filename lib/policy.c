@@ -94,6 +94,7 @@ void policy_init(uint64_t keep_bytes)
 		atomic_store(&classes[i].streak, 0);
 		atomic_store(&classes[i].more, 0);
 		atomic_store(&classes[i].rest, 0);
+		atomic_store(&classes[i].untold, 0);
 	}
 	for (unsigned i = 0; i < STATS_SHARDS; i++)
 		memset(&counters[i], 0, sizeof(counters[i]));
@@ -236,7 +237,8 @@ struct policy_plan policy_plan(size_t range)
 	p.populate = prefix_of(range, share_of(&c->populate));
 	p.sure = prefix_of(range, share_of(&c->sure));
 	n = count_one(&my_counter()->reuses);
-	if (p.keep && policy_suspends(c, p.keep)) {
+	/* Where nothing stays in any case there is nothing to ask. */
+	if (p.touched && policy_suspends(c, p.keep)) {
 		p.explore = p.doubted = true;
 		p.ask = turn_of(n, POLICY_ASKED) == 0 && rested(c);
 		p.keep = p.populate = 0;
@@ -261,7 +263,7 @@ struct policy_plan policy_plan(size_t range)
 		keep_tail(&p, range);
 	}
 	p.on_trust = true;
-	p.tell = policy_tells(p.keep);
+	p.tell = policy_tells(p.keep) || policy_class_tells(c, p.keep);
 	return p;
 }
 

@@ -128,9 +128,9 @@ unsigned policy_confirms(size_t range, size_t pages);
  * What stays on the strength of what owners touched so far is the same as what is populated, and counts with it. So that
  * this takes next to nothing, each thread adds some up first (policy_trust), and when it is much one range tells for
  * what stayed in others, too (policy_tell): by a page of its own that is left out, as it would be of one that is
- * populated.
+ * populated. Each class has its turn: those who touch what they are given do not speak for those who do not.
  */
-void policy_trust(size_t pages);
+void policy_trust(size_t range, size_t pages);
 /* `pages` of such a range would stay. For how many pages, these and others, should the range tell? 0: there are not
  * enough yet. POLICY_NO_ROOM: they should not stay, nobody has told for the last. */
 #define POLICY_NO_ROOM SIZE_MAX

@@ -93,36 +93,73 @@ static __attribute__((noinline, cold)) void one_more_trusts(void)
 	policy_set_grain();
 }
 
-void policy_trust(size_t pages)
+static void add_up(_Atomic uint32_t *to, size_t pages)
+{
+	uint64_t n = (uint64_t)atomic_load_explicit(to, memory_order_relaxed) + pages;
+
+	atomic_store_explicit(to, n < INT32_MAX ? (uint32_t)n : INT32_MAX, memory_order_relaxed);
+}
+
+void policy_trust(size_t range, size_t pages)
 {
 	struct counter *mine = my_counter();
-	uint64_t n = (uint64_t)atomic_load_explicit(&mine->trusted, memory_order_relaxed) + pages;
 
-	atomic_store_explicit(&mine->trusted, n < INT32_MAX ? (uint32_t)n : INT32_MAX,
-			      memory_order_relaxed);
+	add_up(&mine->trusted, pages);
+	add_up(&mine->untold[class_of(range) - classes], pages);
 	if (__builtin_expect(!atomic_load_explicit(&mine->trusts, memory_order_relaxed), 0) &&
 	    !atomic_exchange(&mine->trusts, true))
 		one_more_trusts();
 }
 
+/* What a thread has of it goes to what all have. If that is enough for one to tell: all of it, else 0. */
+static uint32_t collect(_Atomic uint32_t *mine, _Atomic uint32_t *of_all)
+{
+	uint32_t n = atomic_exchange_explicit(mine, 0, memory_order_relaxed);
+
+	if (atomic_fetch_add_explicit(of_all, n, memory_order_relaxed) + n < told_at_once())
+		return 0;
+	return atomic_exchange_explicit(of_all, 0, memory_order_relaxed);
+}
+
+/* They were told for: not once more with those of others, unless these came between. */
+static void told_by_class(uint32_t pages)
+{
+	uint32_t was = atomic_load_explicit(&trusted_by_all, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(&trusted_by_all, &was,
+						      was > pages ? was - pages : 0,
+						      memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
 size_t policy_tell(size_t range, size_t pages)
 {
 	struct class *c = class_of(range);
-	int64_t most = most_believed();
-	uint32_t n;
+	_Atomic uint32_t *untold = &my_counter()->untold[c - classes];
+	int64_t most = most_believed(), before;
+	uint32_t n = 0, n_all;
 
-	policy_trust(pages);
-	if (!policy_tells(0))
+	policy_trust(range, pages);
+	if (policy_tells(0))
+		n = collect(&my_counter()->trusted, &trusted_by_all);
+	if (n) {
+		atomic_store_explicit(untold, 0, memory_order_relaxed);
+		atomic_store_explicit(&c->untold, 0, memory_order_relaxed);
+	} else if (policy_class_tells(c, 0)) {
+		n = collect(untold, &c->untold);
+		told_by_class(n);
+	}
+	if (!n)
 		return 0;
-	n = atomic_exchange_explicit(&my_counter()->trusted, 0, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&trusted_by_all, n, memory_order_relaxed) + n <
-	    told_at_once())
-		return 0;
-	n = atomic_exchange_explicit(&trusted_by_all, 0, memory_order_relaxed);
-	/* First it is counted: of threads that look at the same time not all are to find room. And all of it: it
-	 * has stayed. */
-	atomic_fetch_add_explicit(&c->believed, n, memory_order_relaxed);
-	atomic_fetch_add_explicit(&believed_of_all, n, memory_order_relaxed);
+	/*
+	 * First it is counted: of threads that look at the same time not all are to find room. And all of it, as it
+	 * has stayed, once more where it is too much: were a little less enough, each sample of an earlier owner
+	 * would let as much stay as one tells for.
+	 */
+	before = believed_of(c);
+	n_all = before <= most && before + n > most ? n + told_at_once() : n;
+	atomic_fetch_add_explicit(&c->believed, n_all, memory_order_relaxed);
+	atomic_fetch_add_explicit(&believed_of_all, n_all, memory_order_relaxed);
 	return believed_of(c) <= most && believed_by_all() <= 2 * most ? n : POLICY_NO_ROOM;
 }
 

@@ -27,6 +27,7 @@ struct class
 		more; /* owners that touched more than the prefix, less those who did not */
 	_Atomic uint32_t streak;	 /* owners that confirmed, one after the other */
 	_Atomic uint32_t rest;		 /* reuses that are not asked about */
+	_Atomic uint32_t untold;	 /* pages that stayed, and none of it told for any */
 	_Atomic int32_t newest[SAMPLES]; /* share of the range, from its start, that one touched */
 } __attribute__((aligned(64)));
 
@@ -35,7 +36,8 @@ struct counter {
 	_Atomic uint32_t
 		trusted;     /* pages that stayed, and were not yet counted with those of all */
 	_Atomic bool trusts; /* it was among those who did */
-	_Atomic uint8_t rest[POLICY_CLASSES]; /* releases of a class that are not looked at */
+	_Atomic uint32_t untold[POLICY_CLASSES]; /* likewise, of a class, since one of it told */
+	_Atomic uint8_t rest[POLICY_CLASSES];	 /* releases of a class that are not looked at */
 } __attribute__((aligned(64)));
 
 #pragma GCC visibility push(hidden)
@@ -97,6 +99,13 @@ bool policy_suspends(const struct class *c, size_t pages);
 static inline bool policy_tells(size_t pages)
 {
 	return atomic_load_explicit(&my_counter()->trusted, memory_order_relaxed) + pages >=
+	       atomic_load_explicit(&policy_grain, memory_order_relaxed);
+}
+/* And one of this class, as others told all the time? A program may take ranges in the same order again and again. */
+static inline bool policy_class_tells(const struct class *c, size_t pages)
+{
+	return atomic_load_explicit(&my_counter()->untold[c - classes], memory_order_relaxed) +
+		       pages >=
 	       atomic_load_explicit(&policy_grain, memory_order_relaxed);
 }
 /* What a sample of so many pages saw is what was learned. But those who release may be others than those who have

@@ -489,6 +489,11 @@ unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t shar
 	return n;
 }
 
+unsigned region_unkeep(struct region *r, unsigned from, unsigned to, unsigned *excess)
+{
+	return unkeep(r, from, to, excess);
+}
+
 static __attribute__((noinline)) bool kept_in_words(const struct region *r, unsigned from,
 						    unsigned to)
 {

@@ -145,6 +145,9 @@ void region_settle(struct region *r, unsigned from, unsigned to, bool ok);
  * before; *excess gets what they add to the region's. */
 unsigned region_keep(struct region *r, unsigned from, unsigned to, uint32_t share,
 		     unsigned *excess);
+/* [from, to) gets another owner without having been given up: what was kept for the last is not any more. Returns
+ * how many were; *excess gets their share of the region's. */
+unsigned region_unkeep(struct region *r, unsigned from, unsigned to, unsigned *excess);
 /* Is all of [from, to) in use? */
 bool region_in_use(const struct region *r, unsigned from, unsigned to);
 /* Is any of [from, to) kept? */

@@ -278,16 +278,22 @@ static void a_page_that_stays_is_not_left_out(void **state)
 	}
 }
 
+/* Twelve regions of such ranges, each touched wholly. */
+static void touch_all(unsigned pages)
+{
+	for (unsigned i = 0; i < 12 * (512 / pages); i++) {
+		take(i % 12, i / 12 * pages, pages);
+		touch(i % 12, i / 12 * pages, pages);
+	}
+}
+
 /* What stays for owners who touch nothing and go on having it: all that was pending, after dense owners. */
 #define TOUCHING 0x100 /* or they do */
 static uint64_t stays(unsigned how)
 {
 	policy_init(1000 * os_page_size);
 	teach(40, 40);
-	for (unsigned i = 0; i < 144; i++) {
-		take(i / 12, i % 12 * 40, 40);
-		touch(i / 12, i % 12 * 40, 40);
-	}
+	touch_all(40);
 	for (unsigned i = 0; i < 144; i++)
 		assert_true(alloc_free(i / 12, i % 12 * 40, 40));
 	for (unsigned i = 0; i < 144; i++) {
@@ -302,8 +308,10 @@ static uint64_t stays(unsigned how)
 
 static void for_who_touches_nothing_little_stays(void **state)
 {
-	(void)state;
 	assert_in_range(stays(ENGINE_ZERO), 400, 1000);
+	/* Nor where it need not be zeroed. */
+	assert_int_equal(setup(state), 0);
+	assert_in_range(stays(0), 400, 1000);
 }
 
 /* Nor are all of them asked for good. */
@@ -322,17 +330,51 @@ static void who_leaves_all_is_not_asked_each_time(void **state)
 	assert_in_range(count_of(STAT_SYS_MINCORE) - before, 1, 60);
 }
 
-/* Nor where it need not be zeroed. */
-static void for_who_touches_nothing_as_little_stays_unzeroed(void **state)
-{
-	(void)state;
-	assert_in_range(stays(0), 400, 1000);
-}
-
 static void for_who_touches_it_all_stays(void **state)
 {
 	(void)state;
 	assert_in_range(stays(ENGINE_ZERO | TOUCHING), 144 * 40 * 9 / 10, 144 * 40);
+}
+
+/* Nor where owners who had touched all give it up meanwhile, one for each who comes. */
+static void those_who_leave_do_not_vouch_for_those_who_come(void **state)
+{
+	for (unsigned pages = POLICY_FEW_PAGES + 1; pages <= 64; pages++) {
+		unsigned ranges = 12 * (512 / pages);
+
+		assert_int_equal(setup(state), 0);
+		policy_init(1000 * os_page_size);
+		touch_all(pages);
+		for (unsigned i = 0; i < ranges; i++) {
+			assert_true(alloc_free(i % 12, i / 12 * pages, pages));
+			fake_log_mincore(false);
+			take(i % 12, i / 12 * pages, pages);
+		}
+		/* Of 6000. */
+		assert_in_range(policy_kept_pages(), 0, 1250);
+	}
+}
+
+/* Where nothing is taken back but zeroed, owners tell as well: what touches all is zeroed in place for good. */
+static void zeroed_ranges_tell_too(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	policy_init(1000 * os_page_size);
+	teach(40, 40);
+	touch_all(40);
+	for (unsigned round = 0; round < 3; round++) {
+		before = count_of(STAT_REUSE_ZAPPED);
+		for (unsigned i = 0; i < 144; i++) {
+			void *addr = fake_addr(i / 12, i % 12 * 40);
+
+			fake_live(addr, fake_pages(40), false);
+			engine_zero(addr, fake_pages(40));
+			touch(i / 12, i % 12 * 40, 40);
+		}
+	}
+	assert_in_range(count_of(STAT_REUSE_ZAPPED) - before, 0, fake_pages(144 * 40 / 4));
 }
 
 /* A kernel that has no memory for it is believed whatever an earlier owner touches. */
@@ -554,8 +596,9 @@ int main(void)
 		TEST(a_page_that_stays_is_not_left_out),
 		TEST(for_who_touches_nothing_little_stays),
 		TEST(who_leaves_all_is_not_asked_each_time),
-		TEST(for_who_touches_nothing_as_little_stays_unzeroed),
 		TEST(for_who_touches_it_all_stays),
+		TEST(those_who_leave_do_not_vouch_for_those_who_come),
+		TEST(zeroed_ranges_tell_too),
 		TEST(refusal_is_not_outdone),
 		TEST(a_child_looks_at_its_own),
 		TEST(more_than_a_short_prefix_is_noticed),
