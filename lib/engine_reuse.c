@@ -437,7 +437,7 @@ reuse(uintptr_t addr, size_t len, unsigned how, const struct policy_plan *plan, 
 	struct runs runs;
 	REGION_SET_UNCLEARED(dirty);
 
-	/* First: what others tell may decide about this one. */
+	/* First: what others tell may make room for this one. */
 	if (engine_acts())
 		sample_turn();
 	runs_begin(&runs, addr, len, how & ENGINE_ZERO);

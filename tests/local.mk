@@ -108,6 +108,7 @@ engine_tests = \
 	tests/unit/t-reuse \
 	tests/unit/t-sample \
 	tests/unit/t-sweep \
+	tests/unit/t-trust \
 	tests/unit/t-tune \
 	tests/unit/t-tune-rules \
 	tests/unit/t-worker
@@ -161,6 +162,10 @@ tests_unit_t_policy_LDADD = tests/unit/libfixture.la
 tests_unit_t_sample_SOURCES = tests/unit/sample.c
 tests_unit_t_sample_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_sample_LDADD = tests/unit/libfixture.la
+
+tests_unit_t_trust_SOURCES = tests/unit/trust.c
+tests_unit_t_trust_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_t_trust_LDADD = tests/unit/libfixture.la
 tests_unit_t_reuse_SOURCES = tests/unit/reuse.c
 tests_unit_t_reuse_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_reuse_LDADD = tests/unit/libfixture.la

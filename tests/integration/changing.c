@@ -111,16 +111,34 @@ static void threads(void)
 		(void)pthread_join(thread[i], NULL);
 }
 
-static void print_rss(void)
+static long rss(void)
 {
 	FILE *f = fopen("/proc/self/status", "r");
 	char line[256];
+	long kb = 0;
 
 	while (f && fgets(line, sizeof(line), f))
 		if (!strncmp(line, "VmRSS:", 6))
-			printf("%ld\n", strtol(line + 6, NULL, 10));
+			kb = strtol(line + 6, NULL, 10);
 	if (f)
 		(void)fclose(f);
+	return kb;
+}
+
+/* Once what is pending is flushed: it has not become less for half a second. */
+static long settled(void)
+{
+	long least = rss();
+
+	for (unsigned i = 0, quiet = 0; i < 100 && quiet < 5; i++) {
+		long now;
+
+		(void)usleep(100000);
+		now = rss();
+		quiet = now < least ? 0 : quiet + 1;
+		least = now < least ? now : least;
+	}
+	return least;
 }
 
 int main(int argc, char **argv)
@@ -138,8 +156,6 @@ int main(int argc, char **argv)
 		threads();
 	else
 		return 2;
-	/* What is pending is flushed by now. */
-	(void)usleep(500000);
-	print_rss();
+	printf("%ld\n", settled());
 	return 0;
 }
