@@ -117,7 +117,8 @@ bool policy_wants_confirmed(size_t range);
 /* Of an owner's pages that were populated the one that was left out was touched: so many pages, its own and
  * those of others whom it stands for, were not populated in vain. */
 void policy_confirm(size_t range, size_t pages);
-/* He has given his range back before that could be told: his own are not there in vain. */
+/* He has given his range back before that could be told: his own are not there in vain, nor, as far as he is like them,
+ * those of the others for whom he tells. It is no sign that owners touch what they are given. */
 void policy_returned(size_t range, size_t pages);
 /* It was not. */
 void policy_unconfirmed(size_t range);

@@ -205,12 +205,7 @@ void policy_confirm(size_t range, size_t pages)
 
 void policy_returned(size_t range, size_t pages)
 {
-	uint32_t others = pages > range ? (uint32_t)(pages - range) : 0;
-
 	class_less(class_of(range), pages);
-	/* Somebody else has to tell for these. */
-	if (others)
-		atomic_fetch_add_explicit(&trusted_by_all, others, memory_order_relaxed);
 }
 
 void policy_unconfirmed(size_t range)

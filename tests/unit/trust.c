@@ -282,6 +282,21 @@ static void zeroed_ranges_tell_too(void **state)
 	assert_in_range(count_of(STAT_REUSE_ZAPPED) - before, 0, fake_pages(144 * 40 / 4));
 }
 
+/* One block that comes and goes: whether it was touched is not known once it is gone. */
+static void who_returns_at_once_is_not_asked_each_time(void **state)
+{
+	(void)state;
+	policy_init(4096 * os_page_size);
+	teach(40, 40);
+	for (unsigned i = 0; i < 600; i++) {
+		take(0, 0, 40);
+		touch(0, 0, 40);
+		assert_true(alloc_free(0, 0, 40));
+	}
+	/* For 256 pages each, and one in 128 is explored. */
+	assert_in_range(count_of(STAT_SYS_MADVISE_REUSE), 40, 600 * 40 / 256 + 600 / 128 + 10);
+}
+
 /* A kernel that has no memory for it is believed whatever an earlier owner touches. */
 static void refusal_is_not_outdone(void **state)
 {
@@ -318,6 +333,7 @@ int main(void)
 		TEST(for_who_touches_it_all_stays),
 		TEST(those_who_leave_do_not_vouch_for_those_who_come),
 		TEST(zeroed_ranges_tell_too),
+		TEST(who_returns_at_once_is_not_asked_each_time),
 		TEST(refusal_is_not_outdone),
 	};
 
