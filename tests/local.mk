@@ -159,11 +159,11 @@ tests_unit_t_populate_LDADD = tests/unit/libfixture.la
 tests_unit_t_policy_SOURCES = tests/unit/policy.c
 tests_unit_t_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_policy_LDADD = tests/unit/libfixture.la
-tests_unit_t_sample_SOURCES = tests/unit/sample.c
+tests_unit_t_sample_SOURCES = tests/unit/sample.c tests/unit/owners.h
 tests_unit_t_sample_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_sample_LDADD = tests/unit/libfixture.la
 
-tests_unit_t_trust_SOURCES = tests/unit/trust.c
+tests_unit_t_trust_SOURCES = tests/unit/trust.c tests/unit/owners.h
 tests_unit_t_trust_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_t_trust_LDADD = tests/unit/libfixture.la
 tests_unit_t_reuse_SOURCES = tests/unit/reuse.c
