@@ -9,27 +9,20 @@
 #define SURE 32
 /* Of what is not populated because all classes have too much, one part in so many. */
 #define FORGET 64
-/* Of what a class may be believed, the part for which a range that stays tells. */
-#define TELL 8
 /* A thread has at least so many pages for itself before it counts them with those of all. */
 #define GRAIN_LEAST 16
 
-static _Atomic int64_t believed_of_all; /* pages, of all classes */
+_Atomic int64_t policy_believed;	/* pages, of all classes */
 static _Atomic uint32_t trusted_by_all; /* pages that stayed and that nobody told for yet */
 static _Atomic uint32_t trusting;	/* threads that had some */
 _Atomic uint32_t policy_grain;
-
-static int64_t believed_by_all(void)
-{
-	return atomic_load_explicit(&believed_of_all, memory_order_relaxed);
-}
 
 /* Not less than nothing: some of it was forgotten. */
 static void by_all_less(int64_t pages)
 {
 	int64_t was = believed_by_all();
 
-	while (!atomic_compare_exchange_weak_explicit(&believed_of_all, &was,
+	while (!atomic_compare_exchange_weak_explicit(&policy_believed, &was,
 						      was > pages ? was - pages : 0,
 						      memory_order_relaxed, memory_order_relaxed))
 		;
@@ -55,25 +48,13 @@ bool policy_believes(size_t range, size_t pages)
 		if (more > (int64_t)pages)
 			more = (int64_t)pages;
 		atomic_fetch_add_explicit(&c->believed, (uint32_t)more, memory_order_relaxed);
-		atomic_fetch_add_explicit(&believed_of_all, more, memory_order_relaxed);
+		atomic_fetch_add_explicit(&policy_believed, more, memory_order_relaxed);
 	}
 	return before + (int64_t)pages <= most;
 }
 
-static uint32_t told_at_once(void)
+bool policy_no_room(size_t pages)
 {
-	return (uint32_t)(most_believed() / TELL);
-}
-
-bool policy_suspends(const struct class *c, size_t pages)
-{
-	int64_t most = most_believed();
-
-	if (!most || believed_of(c) > most)
-		return true;
-	/* There is no room for those who have yet to tell. */
-	if (__builtin_expect(believed_by_all() + told_at_once() <= 2 * most, 1))
-		return false;
 	by_all_less((int64_t)pages / FORGET + 1);
 	return true;
 }
@@ -93,19 +74,12 @@ static __attribute__((noinline, cold)) void one_more_trusts(void)
 	policy_set_grain();
 }
 
-static void add_up(_Atomic uint32_t *to, size_t pages)
-{
-	uint64_t n = (uint64_t)atomic_load_explicit(to, memory_order_relaxed) + pages;
-
-	atomic_store_explicit(to, n < INT32_MAX ? (uint32_t)n : INT32_MAX, memory_order_relaxed);
-}
-
 void policy_trust(size_t range, size_t pages)
 {
 	struct counter *mine = my_counter();
 
-	add_up(&mine->trusted, pages);
-	add_up(&mine->untold[class_of(range) - classes], pages);
+	(void)count_more(&mine->trusted, (uint32_t)pages);
+	(void)count_more(&mine->untold[class_of(range) - classes], (uint32_t)pages);
 	if (__builtin_expect(!atomic_load_explicit(&mine->trusts, memory_order_relaxed), 0) &&
 	    !atomic_exchange(&mine->trusts, true))
 		one_more_trusts();
@@ -159,7 +133,7 @@ size_t policy_tell(size_t range, size_t pages)
 	before = believed_of(c);
 	n_all = before <= most && before + n > most ? n + told_at_once() : n;
 	atomic_fetch_add_explicit(&c->believed, n_all, memory_order_relaxed);
-	atomic_fetch_add_explicit(&believed_of_all, n_all, memory_order_relaxed);
+	atomic_fetch_add_explicit(&policy_believed, n_all, memory_order_relaxed);
 	return believed_of(c) <= most && believed_by_all() <= 2 * most ? n : POLICY_NO_ROOM;
 }
 
@@ -254,7 +228,7 @@ void policy_sampled(struct class *c, size_t pages)
 
 void policy_init_belief(void)
 {
-	atomic_store(&believed_of_all, 0);
+	atomic_store(&policy_believed, 0);
 	atomic_store(&trusted_by_all, 0);
 	atomic_store(&trusting, 0);
 	policy_set_grain();

@@ -44,6 +44,7 @@ struct counter {
 extern struct class classes[POLICY_CLASSES];
 extern struct counter counters[STATS_SHARDS];
 extern _Atomic int64_t policy_budget;
+extern _Atomic int64_t policy_believed;
 extern _Atomic uint32_t policy_grain; /* so much of `trusted` a thread has for itself */
 #pragma GCC visibility pop
 
@@ -61,13 +62,18 @@ static inline struct class *class_of(size_t range)
 	return &classes[4 * log + quarter];
 }
 
-/* What it was, and one more from now on. Threads that share it may lose a count. */
-static inline uint32_t count_one(_Atomic uint32_t *n)
+/* What it was, and so many more from now on. Threads that share it may lose a count. */
+static inline uint32_t count_more(_Atomic uint32_t *n, uint32_t more)
 {
 	uint32_t was = atomic_load_explicit(n, memory_order_relaxed);
 
-	atomic_store_explicit(n, was + 1, memory_order_relaxed);
+	atomic_store_explicit(n, was + more, memory_order_relaxed);
 	return was;
+}
+
+static inline uint32_t count_one(_Atomic uint32_t *n)
+{
+	return count_more(n, 1);
 }
 
 /* Half of the budget, in pages: two kinds of owners may change at once. */
@@ -93,8 +99,32 @@ static inline bool doubted(const struct class *c)
 	return most && believed > most;
 }
 
+/* For so many pages a range that stays tells, its own and others. */
+static inline uint32_t told_at_once(void)
+{
+	return (uint32_t)(most_believed() / 8);
+}
+
+static inline int64_t believed_by_all(void)
+{
+	return atomic_load_explicit(&policy_believed, memory_order_relaxed);
+}
+
+/* Once more there was no room for so many pages in what all classes are believed: some of it is forgotten. True. */
+bool policy_no_room(size_t pages);
+
 /* Is nothing to stay or to be populated on the strength of what was learned of this class? */
-bool policy_suspends(const struct class *c, size_t pages);
+static inline bool policy_suspends(const struct class *c, size_t pages)
+{
+	int64_t most = most_believed();
+
+	if (!most || believed_of(c) > most)
+		return true;
+	/* There has to be room for those who have yet to tell. */
+	return __builtin_expect(believed_by_all() + most / 8 > 2 * most, 0) &&
+	       policy_no_room(pages);
+}
+
 /* If so many pages stay, does somebody have to tell for them and others? */
 static inline bool policy_tells(size_t pages)
 {
