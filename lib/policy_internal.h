@@ -121,23 +121,29 @@ static inline bool policy_suspends(const struct class *c, size_t pages)
 	if (!most || believed_of(c) > most)
 		return true;
 	/* There has to be room for those who have yet to tell. */
-	return __builtin_expect(believed_by_all() + most / 8 > 2 * most, 0) &&
+	return __builtin_expect(believed_by_all() + told_at_once() > 2 * most, 0) &&
 	       policy_no_room(pages);
+}
+
+/* With so many pages more, is it so much that a thread does not have it for itself? */
+static inline bool beyond_grain(const _Atomic uint32_t *n, size_t pages)
+{
+	return atomic_load_explicit(n, memory_order_relaxed) + pages >=
+	       atomic_load_explicit(&policy_grain, memory_order_relaxed);
 }
 
 /* If so many pages stay, does somebody have to tell for them and others? */
 static inline bool policy_tells(size_t pages)
 {
-	return atomic_load_explicit(&my_counter()->trusted, memory_order_relaxed) + pages >=
-	       atomic_load_explicit(&policy_grain, memory_order_relaxed);
+	return beyond_grain(&my_counter()->trusted, pages);
 }
+
 /* And one of this class, as others told all the time? A program may take ranges in the same order again and again. */
 static inline bool policy_class_tells(const struct class *c, size_t pages)
 {
-	return atomic_load_explicit(&my_counter()->untold[c - classes], memory_order_relaxed) +
-		       pages >=
-	       atomic_load_explicit(&policy_grain, memory_order_relaxed);
+	return beyond_grain(&my_counter()->untold[c - classes], pages);
 }
+
 /* What a sample of so many pages saw is what was learned. But those who release may be others than those who have
  * taken of late: that is little reason to believe more. */
 void policy_sampled(struct class *c, size_t pages);
